@@ -1,0 +1,69 @@
+# The verbs of this project. `make help` lists them.
+SHELL := /bin/bash
+PORT ?= 4005
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help setup setup-dev run test check lint types imports unit integration browser web web-check lock clean
+
+help: ## what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: setup ## the gateway, the simulator and the dashboard on http://127.0.0.1:4005 (PORT=4100 for another)
+	@exec $(BIN)/quotewire demo --port $(PORT)
+
+setup: .venv/.runtime ## the environment that runs quotewire: .venv/bin/quotewire
+
+setup-dev: .venv/.dev ## the environment that also tests it
+
+.venv/bin/python:
+	@$(PYTHON) scripts/make_venv.py .venv
+
+.venv/.runtime: .venv/bin/python requirements.lock pyproject.toml
+	@$(BIN)/python scripts/install.py requirements.lock
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@$(BIN)/python scripts/install.py requirements-dev.lock
+	@touch $@
+
+test: setup-dev ## every test, the real browser included
+	@scripts/system_packages.sh
+	@$(MAKE) --no-print-directory lint types imports web-check
+	@$(BIN)/python -m pytest
+
+check: lint types imports unit ## the everyday loop: under two minutes
+
+lint: setup-dev ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup-dev ## mypy --strict
+	@$(BIN)/mypy
+
+imports: setup-dev ## imports point down only
+	@$(BIN)/lint-imports --no-cache
+
+unit: setup-dev ## the tests that need no server
+	@$(BIN)/python -m pytest tests/unit tests/property -q -m "not slow"
+
+integration: setup-dev ## the tests over real sockets
+	@$(BIN)/python -m pytest tests/integration tests/contract
+
+browser: setup-dev ## the dashboard in a real Chromium
+	@scripts/system_packages.sh
+	@$(BIN)/python -m pytest tests/browser
+
+web: ## build the dashboard into the package (needs Node 20 or newer)
+	@cd web && npm ci --no-fund --no-audit && npm run build
+
+web-check: ## the dashboard's types and tests, and that the shipped build is today's
+	@scripts/web_check.sh
+
+lock: setup-dev ## make both lock files anew from pyproject.toml
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what can be made again
+	@rm -rf .venv web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis var

@@ -1,0 +1,1 @@
+"""Who wants which symbol, and what each client is owed. Opens nothing."""

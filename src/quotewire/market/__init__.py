@@ -1,0 +1,1 @@
+"""Quotes, symbols, the book, freshness and market hours. Pure: no clock, no socket."""

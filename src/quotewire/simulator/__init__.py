@@ -1,0 +1,1 @@
+"""A Questrade to run against: deterministic market, faithful wire, scripted faults."""

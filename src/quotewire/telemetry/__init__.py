@@ -1,0 +1,1 @@
+"""Events, the catalogue of metrics, and one exporter per file."""

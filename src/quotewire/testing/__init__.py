@@ -1,0 +1,1 @@
+"""Public fakes for your tests and ours."""

@@ -1,0 +1,1 @@
+"""Several people's logins as one source of quotes."""
