@@ -40,32 +40,32 @@ class QuotePatch(msgspec.Struct, rename="camel", kw_only=True):
 
     symbol_id: SymbolId
     symbol: str | UnsetType = UNSET
-    tier: str | None | UnsetType = UNSET
-    bid_price: float | None | UnsetType = UNSET
-    bid_size: int | None | UnsetType = UNSET
-    ask_price: float | None | UnsetType = UNSET
-    ask_size: int | None | UnsetType = UNSET
-    last_trade_price_tr_hrs: float | None | UnsetType = UNSET
-    last_trade_price: float | None | UnsetType = UNSET
-    last_trade_size: int | None | UnsetType = UNSET
-    last_trade_tick: str | None | UnsetType = UNSET
-    last_trade_time: str | None | UnsetType = UNSET
-    volume: int | None | UnsetType = UNSET
-    open_price: float | None | UnsetType = UNSET
-    high_price: float | None | UnsetType = UNSET
-    low_price: float | None | UnsetType = UNSET
-    delay: int | bool | None | UnsetType = UNSET
-    is_halted: bool | None | UnsetType = UNSET
-    high52w: float | None | UnsetType = msgspec.field(default=UNSET, name="high52w")
-    low52w: float | None | UnsetType = msgspec.field(default=UNSET, name="low52w")
-    vwap: float | None | UnsetType = msgspec.field(default=UNSET, name="VWAP")
+    tier: str | UnsetType | None = UNSET
+    bid_price: float | UnsetType | None = UNSET
+    bid_size: int | UnsetType | None = UNSET
+    ask_price: float | UnsetType | None = UNSET
+    ask_size: int | UnsetType | None = UNSET
+    last_trade_price_tr_hrs: float | UnsetType | None = UNSET
+    last_trade_price: float | UnsetType | None = UNSET
+    last_trade_size: int | UnsetType | None = UNSET
+    last_trade_tick: str | UnsetType | None = UNSET
+    last_trade_time: str | UnsetType | None = UNSET
+    volume: int | UnsetType | None = UNSET
+    open_price: float | UnsetType | None = UNSET
+    high_price: float | UnsetType | None = UNSET
+    low_price: float | UnsetType | None = UNSET
+    delay: int | bool | UnsetType | None = UNSET
+    is_halted: bool | UnsetType | None = UNSET
+    high52w: float | UnsetType | None = msgspec.field(default=UNSET, name="high52w")
+    low52w: float | UnsetType | None = msgspec.field(default=UNSET, name="low52w")
+    vwap: float | UnsetType | None = msgspec.field(default=UNSET, name="VWAP")
 
 
 class Quote(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
     """One quote as quotewire hands it on: Questrade's fields, merged, with our position and freshness.
 
-    `(epoch, sequence)` orders the updates of one symbol: `sequence` grows by one each update, a new `epoch` starts a new
-    count. `received_at` is when the last upstream data for it arrived, in milliseconds since 1970 UTC.
+    `(epoch, sequence)` orders the updates of one symbol: `sequence` grows by one each update, a new `epoch` starts a
+    new count. `received_at` is when the last upstream data for it arrived, in milliseconds since 1970 UTC.
     """
 
     symbol: str

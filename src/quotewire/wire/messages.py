@@ -1,0 +1,146 @@
+"""The messages of the native protocol v1 (spec/PROTOCOL.md) and of the plain dialect, as typed values.
+
+Every message is a JSON object. Native ones name themselves in `type`. Unknown keys are ignored in both directions, so
+that a newer peer can say more; new fields always have defaults, and none is ever retyped.
+"""
+
+import msgspec
+
+from quotewire.market.quote import Quote, SymbolId
+from quotewire.wire.codes import ErrorCode
+
+PROTOCOL_VERSION = 1
+SUBPROTOCOL_JSON = "quotewire.v1.json"
+
+
+class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, omit_defaults=True, frozen=True):
+    """What all native messages share.
+
+    `request_id` and `timestamp` (ms since 1970) are the client's own, echoed in the answer.
+    """
+
+    request_id: str | None = None
+    timestamp: int | float | None = None
+
+
+# --- client to gateway ---
+
+
+class Hello(Message, tag="hello"):
+    """The first message: who is calling. `token` is from `GET /api-auth/auth/access-token/{person}`."""
+
+    token: str
+    protocol: int = PROTOCOL_VERSION
+    connection_id: str | None = None
+    client_version: str | None = None
+
+
+class Subscribe(Message, tag="subscribe"):
+    """Add symbols, by name or Questrade id, to what this connection wants."""
+
+    symbols: list[str] = []
+    ids: list[SymbolId] = []
+
+
+class Unsubscribe(Message, tag="unsubscribe"):
+    """Take symbols away from what this connection wants."""
+
+    symbols: list[str] = []
+    ids: list[SymbolId] = []
+
+
+class Ping(Message, tag="ping"):
+    """Answered at once by a `pong` with the same `timestamp`."""
+
+
+class ClientPong(Message, tag="pong"):
+    """Accepted and ignored, so that a client may treat ping symmetrically."""
+
+
+ClientMessage = Hello | Subscribe | Unsubscribe | Ping | ClientPong
+
+
+# --- gateway to client ---
+
+
+class Welcome(Message, tag="welcome"):
+    """The answer to a good `hello`: what this gateway is and what it allows. Durations in milliseconds."""
+
+    protocol: int
+    connection_id: str
+    version: str
+    server_time: int
+    ping_interval_ms: int
+    pong_timeout_ms: int
+    max_message_bytes: int
+    max_symbols: int
+    upstream: "UpstreamState"
+
+
+class SymbolResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, frozen=True):
+    """What became of one symbol of a command. When `ok` is false, `code` and `reason` say why."""
+
+    ok: bool
+    symbol: str | None = None
+    symbol_id: int | None = None
+    code: ErrorCode | None = None
+    reason: str | None = None
+    retryable: bool = False
+
+
+class Subscribed(Message, tag="subscribed"):
+    """The acknowledgement of `subscribe`, one result a symbol, in the order asked (names first, then ids)."""
+
+    results: list[SymbolResult]
+
+
+class Unsubscribed(Message, tag="unsubscribed"):
+    """The acknowledgement of `unsubscribe`, one result a symbol."""
+
+    results: list[SymbolResult]
+
+
+class Snapshot(Message, tag="snapshot"):
+    """What the gateway knows now of the symbols just subscribed; live updates continue from these sequences."""
+
+    quotes: list[Quote]
+
+
+class Quotes(Message, tag="quotes"):
+    """Live updates, oldest first. `skipped` counts updates conflated away for this client since its last message."""
+
+    quotes: list[Quote]
+    skipped: int = 0
+
+
+class UpstreamState(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, frozen=True):
+    """The gateway's own connection to Questrade (R7). `since` is in milliseconds since 1970."""
+
+    state: str
+    reason: str
+    since: int
+    person: str | None = None
+    symbol_count: int = 0
+
+
+class Status(Message, tag="status"):
+    """The gateway's upstream changed; sent to every native client."""
+
+    upstream: UpstreamState
+
+
+class Pong(Message, tag="pong"):
+    """The answer to `ping`; `server_time` in milliseconds since 1970."""
+
+    server_time: int
+
+
+class Error(Message, tag="error"):
+    """Something could not be served. `retryable` says whether the same request may work later."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool = False
+
+
+ServerMessage = Welcome | Subscribed | Unsubscribed | Snapshot | Quotes | Status | Pong | Error
