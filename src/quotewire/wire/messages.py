@@ -26,7 +26,7 @@ class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, om
 # --- client to gateway ---
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, tag="hello", frozen=True):
     """The first message: who is calling. `token` is from `GET /api-auth/auth/access-token/{person}`."""
 
     token: str
@@ -35,25 +35,25 @@ class Hello(Message, tag="hello"):
     client_version: str | None = None
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, tag="subscribe", frozen=True):
     """Add symbols, by name or Questrade id, to what this connection wants."""
 
     symbols: list[str] = []
     ids: list[SymbolId] = []
 
 
-class Unsubscribe(Message, tag="unsubscribe"):
+class Unsubscribe(Message, tag="unsubscribe", frozen=True):
     """Take symbols away from what this connection wants."""
 
     symbols: list[str] = []
     ids: list[SymbolId] = []
 
 
-class Ping(Message, tag="ping"):
+class Ping(Message, tag="ping", frozen=True):
     """Answered at once by a `pong` with the same `timestamp`."""
 
 
-class ClientPong(Message, tag="pong"):
+class ClientPong(Message, tag="pong", frozen=True):
     """Accepted and ignored, so that a client may treat ping symmetrically."""
 
 
@@ -63,7 +63,7 @@ ClientMessage = Hello | Subscribe | Unsubscribe | Ping | ClientPong
 # --- gateway to client ---
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, tag="welcome", frozen=True):
     """The answer to a good `hello`: what this gateway is and what it allows. Durations in milliseconds."""
 
     protocol: int
@@ -88,25 +88,25 @@ class SymbolResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=T
     retryable: bool = False
 
 
-class Subscribed(Message, tag="subscribed"):
+class Subscribed(Message, tag="subscribed", frozen=True):
     """The acknowledgement of `subscribe`, one result a symbol, in the order asked (names first, then ids)."""
 
     results: list[SymbolResult]
 
 
-class Unsubscribed(Message, tag="unsubscribed"):
+class Unsubscribed(Message, tag="unsubscribed", frozen=True):
     """The acknowledgement of `unsubscribe`, one result a symbol."""
 
     results: list[SymbolResult]
 
 
-class Snapshot(Message, tag="snapshot"):
+class Snapshot(Message, tag="snapshot", frozen=True):
     """What the gateway knows now of the symbols just subscribed; live updates continue from these sequences."""
 
     quotes: list[Quote]
 
 
-class Quotes(Message, tag="quotes"):
+class Quotes(Message, tag="quotes", frozen=True):
     """Live updates, oldest first. `skipped` counts updates conflated away for this client since its last message."""
 
     quotes: list[Quote]
@@ -123,19 +123,19 @@ class UpstreamState(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=
     symbol_count: int = 0
 
 
-class Status(Message, tag="status"):
+class Status(Message, tag="status", frozen=True):
     """The gateway's upstream changed; sent to every native client."""
 
     upstream: UpstreamState
 
 
-class Pong(Message, tag="pong"):
+class Pong(Message, tag="pong", frozen=True):
     """The answer to `ping`; `server_time` in milliseconds since 1970."""
 
     server_time: int
 
 
-class Error(Message, tag="error"):
+class Error(Message, tag="error", frozen=True):
     """Something could not be served. `retryable` says whether the same request may work later."""
 
     code: ErrorCode
