@@ -1,0 +1,220 @@
+"""The book: the newest quote of every symbol, merged from what Questrade sends, in an order clients can check.
+
+One owner feeds it and nobody else changes it. It waits for nothing, knows no clock and keeps no history. Every update
+a client can see gets the next sequence number of its symbol; numbers are never reused within an epoch, not even after
+`drop`. Source of the fields: Questrade's quote object, see `market/quote.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr, replace
+
+from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
+
+# Fields copied as they are; the others need a rule of their own in `Book._merge`.
+PLAIN_FIELDS: Final = (
+    "tier",
+    "bid_price",
+    "bid_size",
+    "ask_price",
+    "ask_size",
+    "last_trade_price_tr_hrs",
+    "last_trade_price",
+    "last_trade_size",
+    "last_trade_tick",
+    "last_trade_time",
+    "volume",
+    "open_price",
+    "high_price",
+    "low_price",
+    "high52w",
+    "low52w",
+    "vwap",
+)
+# Of "2026-03-03T09:30:00.000000-05:00". Questrade writes Toronto time, so the date is the trading day.
+_DAY: Final = slice(0, 10)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the book keeps for one symbol."""
+
+    quote: Quote
+    received_ms: int
+    changed_ms: int
+
+
+class Book:
+    """The newest quote per symbol. Not thread-safe; all times are milliseconds since 1970 UTC."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch: Final = epoch
+        self._entries: dict[int, _Entry] = {}
+        self._names: dict[int, str] = {}
+        self._dropped: dict[int, int] = {}  # last sequence of dropped symbols, so that it goes on if they return
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<Book epoch={self.epoch} symbols={len(self)}>"
+
+    def apply(
+        self,
+        patch: QuotePatch,
+        *,
+        source: Source,
+        received_at_ms: int,
+        freshness: Freshness,
+        reject_older: bool = False,
+    ) -> Quote | None:
+        """Merge one quote object; the new quote, or None when nothing a client can see has changed.
+
+        A key left out keeps its old value, a null replaces it. Data that changes nothing still counts as received.
+        With `reject_older` (several streams carry the symbol) a patch that `is_older` is ignored altogether.
+        """
+        entry = self._entries.get(patch.symbol_id)
+        if entry is None:
+            return self._first(patch, source, received_at_ms, freshness)
+        if reject_older and is_older(patch, entry.quote):
+            return None
+        entry.received_ms = received_at_ms
+        merged = self._merge(patch, entry.quote, source, freshness)
+        if merged == entry.quote:
+            return None
+        force_setattr(merged, "sequence", entry.quote.sequence + 1)  # nobody has seen `merged` yet
+        force_setattr(merged, "received_at", received_at_ms)
+        entry.quote, entry.changed_ms = merged, received_at_ms
+        return merged
+
+    def learn(self, symbol_id: int, symbol: str) -> None:
+        """Name a symbol; used from its next update on whenever the wire leaves the name out."""
+        self._names[symbol_id] = symbol
+
+    def judge(self, symbol_id: int, freshness: Freshness, *, at_ms: int) -> Quote | None:
+        """Stamp a new freshness on the newest quote; the re-stamped quote, or None when unknown or unchanged.
+
+        `received_at` tells when the last data came, whether or not that data changed anything.
+        """
+        entry = self._entries.get(symbol_id)
+        if entry is None or entry.quote.freshness is freshness:
+            return None
+        judged = replace(
+            entry.quote, freshness=freshness, sequence=entry.quote.sequence + 1, received_at=entry.received_ms
+        )
+        entry.quote, entry.changed_ms = judged, at_ms
+        return judged
+
+    def get(self, symbol_id: int) -> Quote | None:
+        """The newest quote of a symbol."""
+        entry = self._entries.get(symbol_id)
+        return None if entry is None else entry.quote
+
+    def symbols(self) -> list[int]:
+        """The ids of all symbols with a quote, oldest arrival first."""
+        return list(self._entries)
+
+    def drop(self, symbol_id: int) -> None:
+        """Forget a symbol's quote; unknown ids are ignored. Its sequence goes on if it returns in this epoch."""
+        entry = self._entries.pop(symbol_id, None)
+        if entry is not None:
+            self._dropped[symbol_id] = entry.quote.sequence
+
+    def last_received_ms(self, symbol_id: int) -> int | None:
+        """When upstream data for the symbol last arrived, changed or not."""
+        entry = self._entries.get(symbol_id)
+        return None if entry is None else entry.received_ms
+
+    def last_changed_ms(self, symbol_id: int) -> int | None:
+        """When the symbol last got a new sequence number: since when clients have seen what they see."""
+        entry = self._entries.get(symbol_id)
+        return None if entry is None else entry.changed_ms
+
+    def _first(self, patch: QuotePatch, source: Source, received_at_ms: int, freshness: Freshness) -> Quote:
+        blank = Quote(
+            symbol=self._names.get(patch.symbol_id, ""),
+            symbol_id=patch.symbol_id,
+            epoch=self.epoch,
+            sequence=self._dropped.pop(patch.symbol_id, 0) + 1,
+            freshness=freshness,
+            source=source,
+            delayed=False,
+            received_at=received_at_ms,
+        )
+        quote = self._merge(patch, blank, source, freshness)
+        self._entries[patch.symbol_id] = _Entry(quote, received_at_ms, received_at_ms)
+        return quote
+
+    def _merge(self, patch: QuotePatch, current: Quote, source: Source, freshness: Freshness) -> Quote:
+        """`current` overlaid with `patch`, at the position and arrival time of `current`."""
+        fields: dict[str, Any] = {}
+        for name in PLAIN_FIELDS:
+            value = getattr(patch, name)
+            fields[name] = getattr(current, name) if value is UNSET else value
+        delay = current.delay if patch.delay is UNSET else int(patch.delay or 0)
+        return Quote(
+            symbol=self._name(patch, current),
+            symbol_id=current.symbol_id,
+            epoch=current.epoch,
+            sequence=current.sequence,
+            freshness=freshness,
+            source=source,
+            delayed=delay > 0,
+            received_at=current.received_at,
+            delay=delay,
+            is_halted=current.is_halted if patch.is_halted is UNSET else bool(patch.is_halted),
+            **fields,
+        )
+
+    def _name(self, patch: QuotePatch, current: Quote) -> str:
+        if patch.symbol is not UNSET and patch.symbol:
+            if patch.symbol != current.symbol:
+                self._names[patch.symbol_id] = patch.symbol
+            return patch.symbol
+        return self._names.get(patch.symbol_id, current.symbol)
+
+
+def is_older(candidate: QuotePatch, current: Quote) -> bool:
+    """True when `candidate`, come by another stream, certainly tells of an earlier moment than `current`.
+
+    =====================================================  ==========
+    what is known                                          older?
+    =====================================================  ==========
+    trading day of either unknown (null time)              no: cannot tell
+    candidate's trading day earlier / later                yes / no
+    same day, candidate's volume lower / higher            yes / no
+    same day and volume, candidate's trade time earlier    yes
+    anything else, a pure bid or ask change included       no
+    =====================================================  ==========
+
+    Volume outranks trade time because off-exchange trades are reported late with their own times, while volume only
+    grows. The exception is a cancelled trade, which lowers it for good: reject only while several streams carry the
+    symbol, so that a single remaining stream is always believed.
+    """
+    candidate_time = _kept(candidate.last_trade_time, current.last_trade_time)
+    if candidate_time is None or current.last_trade_time is None:
+        return False
+    if candidate_time[_DAY] != current.last_trade_time[_DAY]:
+        return candidate_time[_DAY] < current.last_trade_time[_DAY]
+    candidate_volume = _kept(candidate.volume, current.volume)
+    if candidate_volume is None or current.volume is None:
+        return False
+    if candidate_volume != current.volume:
+        return candidate_volume < current.volume
+    return candidate_time != current.last_trade_time and _is_before(candidate_time, current.last_trade_time)
+
+
+def _kept(value: T | UnsetType, current: T) -> T:
+    return current if isinstance(value, UnsetType) else value
+
+
+def _is_before(left: str, right: str) -> bool:
+    """Whether one ISO time is before another; False when either cannot be read or compared."""
+    try:
+        return datetime.fromisoformat(left) < datetime.fromisoformat(right)
+    except (ValueError, TypeError):
+        return False
