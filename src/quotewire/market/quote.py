@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-SymbolId = Annotated[int, Meta(gt=0)]
+SymbolId = Annotated[int, Meta(gt=0, lt=2**53)]
 
 
 class Freshness(StrEnum):

@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     AUTH_TIMEOUT = "auth_timeout"
     UNSUPPORTED_PROTOCOL = "unsupported_protocol"
     TOO_MANY_SYMBOLS = "too_many_symbols"
+    TOO_MANY_COMMANDS = "too_many_commands"
     TOO_MANY_ERRORS = "too_many_errors"
     UNKNOWN_SYMBOL = "unknown_symbol"
     NOT_QUOTABLE = "not_quotable"
@@ -101,6 +102,7 @@ RETRYABLE: frozenset[ErrorCode] = frozenset(
     {
         ErrorCode.UNAUTHORIZED,
         ErrorCode.AUTH_TIMEOUT,
+        ErrorCode.TOO_MANY_COMMANDS,
         ErrorCode.UPSTREAM_UNAVAILABLE,
         ErrorCode.SLOW_CONSUMER,
         ErrorCode.INTERNAL_ERROR,

@@ -4,10 +4,17 @@ Every message is a JSON object. Native ones name themselves in `type`. Unknown k
 that a newer peer can say more; new fields always have defaults, and none is ever retyped.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from quotewire.market.quote import Quote, SymbolId
 from quotewire.wire.codes import ErrorCode
+
+RequestId = Annotated[str, Meta(max_length=128)]
+SymbolName = Annotated[str, Meta(min_length=1, max_length=64)]
+TokenText = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 PROTOCOL_VERSION = 1
 SUBPROTOCOL_JSON = "quotewire.v1.json"
@@ -19,7 +26,7 @@ class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, om
     `request_id` and `timestamp` (ms since 1970) are the client's own, echoed in the answer.
     """
 
-    request_id: str | None = None
+    request_id: RequestId | None = None
     timestamp: int | float | None = None
 
 
@@ -29,7 +36,7 @@ class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, om
 class Hello(Message, tag="hello", frozen=True):
     """The first message: who is calling. `token` is from `GET /api-auth/auth/access-token/{person}`."""
 
-    token: str
+    token: TokenText
     protocol: int = PROTOCOL_VERSION
     connection_id: str | None = None
     client_version: str | None = None
@@ -38,14 +45,14 @@ class Hello(Message, tag="hello", frozen=True):
 class Subscribe(Message, tag="subscribe", frozen=True):
     """Add symbols, by name or Questrade id, to what this connection wants."""
 
-    symbols: list[str] = []
+    symbols: list[SymbolName] = []
     ids: list[SymbolId] = []
 
 
 class Unsubscribe(Message, tag="unsubscribe", frozen=True):
     """Take symbols away from what this connection wants."""
 
-    symbols: list[str] = []
+    symbols: list[SymbolName] = []
     ids: list[SymbolId] = []
 
 

@@ -1,0 +1,89 @@
+"""What a client can ask, whichever dialect it speaks, and what can be wrong with what it sent."""
+
+from dataclasses import dataclass
+
+from quotewire.wire.codes import ErrorCode
+
+Timestamp = int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Open the session with this token (kept out of `repr` by `__repr__`)."""
+
+    token: str
+    connection_id: str | None = None
+    client_version: str | None = None
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+    def __repr__(self) -> str:
+        return f"Authenticate(connection_id={self.connection_id!r}, request_id={self.request_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Want these symbols too."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Want exactly these symbols."""
+
+    ids: tuple[int, ...]
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Want these symbols no more."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskPong:
+    """Answer with a pong."""
+
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A message that needs no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A message that cannot be served, and why."""
+
+    code: ErrorCode
+    message: str
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+SymbolCommand = Add | Replace | Remove
+Command = Authenticate | SymbolCommand | AskPong | Nothing | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One symbol of a command, looked up. `symbol_id` is 0 when it was not found; then `code` and `reason` say why."""
+
+    asked: str | int
+    symbol: str = ""
+    symbol_id: int = 0
+    code: ErrorCode | None = None
+    reason: str = ""
+    retryable: bool = False

@@ -1,0 +1,20 @@
+"""The limits of one session, shared by all of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Durations in seconds. `wall_ms` turns a monotonic `now` into milliseconds since 1970."""
+
+    auth_timeout_s: float
+    ping_interval_s: float
+    pong_timeout_s: float
+    idle_timeout_s: float
+    slow_timeout_s: float
+    max_symbols: int
+    wall_ms: Callable[[float], int]
+    max_pending_commands: int = 64
+    max_errors: int = 20
+    error_window_s: float = 60.0

@@ -1,0 +1,108 @@
+"""The plain dialect of existing front ends (PROTOCOL.md section 8): token first, then `mode: streaming`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from quotewire.market.quote import SymbolId
+from quotewire.wire.codec import Form
+from quotewire.wire.codes import RETRYABLE, ErrorCode
+from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand, Timestamp
+from quotewire.wire.dialect import Facts, explain
+from quotewire.wire.messages import RequestId, SymbolResult, UpstreamState
+
+MAX_TOKEN_CHARACTERS = 4096
+
+
+class _Streaming(msgspec.Struct, rename="camel"):
+    mode: Literal["streaming"]
+    ids: list[SymbolId]
+    request_id: RequestId | None = None
+    timestamp: int | float | None = None
+
+
+class _Typed(msgspec.Struct, rename="camel"):
+    type: str | None = None
+    mode: str | None = None
+    request_id: RequestId | None = None
+    timestamp: int | float | None = None
+
+
+class _Acknowledged(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    type: str
+    results: list[SymbolResult]
+    request_id: str | None = None
+    timestamp: Timestamp = None
+
+
+_streaming = msgspec.json.Decoder(_Streaming)
+_typed = msgspec.json.Decoder(_Typed)
+_encode = msgspec.json.Encoder().encode
+
+
+class PlainDialect:
+    """Reads and phrases the messages that front ends of this system have always used."""
+
+    form = Form.PLAIN
+
+    def first(self, text: str) -> Command:
+        """Take the first message as the token itself."""
+        token = text.strip()
+        if not token or len(token) > MAX_TOKEN_CHARACTERS:
+            return Problem(ErrorCode.UNAUTHORIZED, "the first message must be an access token of this gateway")
+        return Authenticate(token)
+
+    def read(self, text: str) -> Command:
+        """Read one message; a bad one becomes a `Problem`."""
+        try:
+            head = _typed.decode(text)
+            if head.mode == "streaming":
+                message = _streaming.decode(text)
+                return Replace(tuple(message.ids), message.request_id, message.timestamp)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return explain(text, error, ())
+        if head.type == "ping":
+            return AskPong(head.request_id, head.timestamp)
+        if head.type == "pong":
+            return Nothing()
+        told = 'neither "mode": "streaming" nor "type": "ping"'
+        return Problem(ErrorCode.UNKNOWN_TYPE, f"the message is {told}", head.request_id, head.timestamp)
+
+    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp) -> bytes:
+        """Phrase the answer to a good token."""
+        return _encode({"success": True, "connectionId": facts.connection_id})
+
+    def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
+        """Phrase the answer; it has no `success`, which front ends take for the answer to their token."""
+        return _encode(
+            _Acknowledged(
+                type="subscribed", results=list(results), request_id=command.request_id, timestamp=command.timestamp
+            )
+        )
+
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
+        """Phrase a snapshot as ordinary quotes."""
+        return b'{"quotes":[' + b",".join(quotes) + b"]}" if quotes else None
+
+    def pong(self, timestamp: Timestamp, request_id: str | None, server_time: int) -> bytes:
+        """Phrase the answer to a ping."""
+        answer: dict[str, object] = {"type": "pong", "timestamp": timestamp, "serverTime": server_time}
+        if request_id is not None:
+            answer["requestId"] = request_id
+        return _encode(answer)
+
+    def status(self, upstream: UpstreamState) -> None:
+        """Say nothing: each quote's freshness tells it."""
+
+    def error(self, problem: Problem) -> bytes:
+        """Phrase a problem."""
+        answer: dict[str, object] = {
+            "success": False,
+            "error": problem.message,
+            "code": problem.code,
+            "retryable": problem.code in RETRYABLE,
+        }
+        if problem.request_id is not None:
+            answer["requestId"] = problem.request_id
+        return _encode(answer)

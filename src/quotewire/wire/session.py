@@ -1,0 +1,303 @@
+"""The server's side of one client, without I/O: what came in and `now` go in, what to do comes out.
+
+| phase          | left by                                                        |
+|----------------|----------------------------------------------------------------|
+| AUTHENTICATING | a token: VERIFYING; anything else, or the deadline: CLOSED     |
+| VERIFYING      | the verdict on the token: LIVE or CLOSED                       |
+| LIVE           | a closing error, a missed pong, silence, the peer: CLOSED      |
+| CLOSED         | nothing; whatever still comes in is ignored                    |
+
+`now` is in seconds of a monotonic clock. The shell carries out the effects in order.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from quotewire.wire.codes import CLOSES, CLOSING, CloseCode, ErrorCode
+from quotewire.wire.commands import (
+    Add,
+    AskPong,
+    Authenticate,
+    Command,
+    Nothing,
+    Problem,
+    Remove,
+    Replace,
+    Resolution,
+    SymbolCommand,
+)
+from quotewire.wire.dialect import Dialect, Facts, result_of
+from quotewire.wire.limits import SessionLimits
+from quotewire.wire.messages import SymbolResult
+
+
+class Phase(Enum):
+    """Where the conversation stands."""
+
+    AUTHENTICATING = "authenticating"
+    VERIFYING = "verifying"
+    LIVE = "live"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this text message."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendPing:
+    """Send a WebSocket ping; its payload is the shell's to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Close the connection. `clean` is False when no close frame can be expected to arrive."""
+
+    code: CloseCode
+    reason: str
+    clean: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Judge this token and come back with `authenticated` or `refused`."""
+
+    request: Authenticate
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Look these symbols up and come back with `resolved`."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Deliver these symbols from now on, after one snapshot of them."""
+
+    ids: tuple[int, ...]
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Deliver these symbols no more."""
+
+    ids: tuple[int, ...]
+
+
+Effect = Send | SendPing | End | Verify | Resolve | Join | Leave
+
+
+class ServerSession:
+    """One client. Not thread-safe; owned by its connection."""
+
+    __slots__ = (
+        "_dialect",
+        "_errors",
+        "_heard_at",
+        "_limits",
+        "_opened_at",
+        "_pending",
+        "_ping_at",
+        "_pinged_at",
+        "_resolving",
+        "phase",
+        "wanted",
+    )
+
+    def __init__(self, dialect: Dialect, limits: SessionLimits, *, now: float, first_ping_in_s: float) -> None:
+        self._dialect = dialect
+        self._limits = limits
+        self._opened_at = self._heard_at = now
+        self._ping_at = now + first_ping_in_s
+        self._pinged_at: float | None = None
+        self._errors: deque[float] | None = None
+        self._pending: deque[SymbolCommand] | None = None
+        self._resolving: SymbolCommand | None = None
+        self.phase = Phase.AUTHENTICATING
+        self.wanted: set[int] = set()
+
+    # --- what the peer did ---
+
+    def text(self, text: str, now: float) -> list[Effect]:
+        """Take a text message."""
+        self._heard_at = now
+        if self.phase is Phase.LIVE:
+            return self._command(self._dialect.read(text), now)
+        if self.phase is Phase.AUTHENTICATING:
+            command = self._dialect.first(text)
+            if isinstance(command, Authenticate):
+                self.phase = Phase.VERIFYING
+                return [Verify(command)]
+            assert isinstance(command, Problem), "a first message authenticates or is a problem"
+            return self._problem(command, now)
+        return []
+
+    def broken(self, code: ErrorCode | CloseCode, reason: str, now: float) -> list[Effect]:
+        """The peer broke a limit or the WebSocket protocol: tell it where a message fits, and end."""
+        if self.phase is Phase.CLOSED:
+            return []
+        if isinstance(code, ErrorCode):
+            return self._problem(Problem(code, reason), now)
+        return self._end(code, reason)
+
+    def heard(self, now: float) -> None:
+        """Any frame at all came in."""
+        self._heard_at = now
+
+    def pong(self, now: float) -> None:
+        """A pong came in."""
+        self._heard_at = now
+        self._pinged_at = None
+
+    def gone(self) -> None:
+        """The connection is closed, by whomever."""
+        self.phase = Phase.CLOSED
+
+    # --- what the shell found out ---
+
+    def authenticated(self, request: Authenticate, facts: Facts) -> list[Effect]:
+        """The token is good."""
+        if self.phase is not Phase.VERIFYING:
+            return []
+        self.phase = Phase.LIVE
+        return [Send(self._dialect.welcome(facts, request.request_id, request.timestamp))]
+
+    def refused(self, request: Authenticate, reason: str, now: float) -> list[Effect]:
+        """The token is not good."""
+        if self.phase is not Phase.VERIFYING:
+            return []
+        return self._problem(Problem(ErrorCode.UNAUTHORIZED, reason, request.request_id, request.timestamp), now)
+
+    def resolved(self, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
+        """The symbols of the command that asked for `Resolve` are looked up."""
+        command, self._resolving = self._resolving, None
+        if self.phase is not Phase.LIVE or command is None:
+            return []
+        effects = self._apply(command, resolutions, now)
+        while self._pending and self._resolving is None and self.phase is Phase.LIVE:
+            effects += self._start(self._pending.popleft(), now)
+        return effects
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time passed. Call a few times a second, or as often as the shortest limit asks."""
+        limits = self._limits
+        if self.phase is Phase.CLOSED:
+            return []
+        if self.phase is not Phase.LIVE:
+            if now - self._opened_at < limits.auth_timeout_s:
+                return []
+            return self._problem(Problem(ErrorCode.AUTH_TIMEOUT, CLOSES[CloseCode.AUTH_TIMEOUT].reason), now)
+        if self._pinged_at is not None and now - self._pinged_at >= limits.pong_timeout_s:
+            return self._end(CloseCode.PONG_TIMEOUT, clean=False)
+        if now - self._heard_at >= limits.idle_timeout_s:
+            return self._end(CloseCode.IDLE_TIMEOUT, clean=False)
+        if now >= self._ping_at:
+            self._ping_at = now + limits.ping_interval_s
+            if self._pinged_at is None:
+                self._pinged_at = now
+            return [SendPing()]
+        return []
+
+    # --- the rules ---
+
+    def _command(self, command: Command, now: float) -> list[Effect]:
+        match command:
+            case AskPong():
+                server_time = self._limits.wall_ms(now)
+                return [Send(self._dialect.pong(command.timestamp, command.request_id, server_time))]
+            case Add() | Replace() | Remove():
+                return self._queue(command, now)
+            case Authenticate():
+                told = "this connection is authenticated already"
+                problem = Problem(ErrorCode.ALREADY_AUTHENTICATED, told, command.request_id, command.timestamp)
+                return self._problem(problem, now)
+            case Problem():
+                return self._problem(command, now)
+            case Nothing():
+                return []
+
+    def _queue(self, command: SymbolCommand, now: float) -> list[Effect]:
+        if self._resolving is None:
+            return self._start(command, now)
+        if self._pending is None:
+            self._pending = deque()
+        if len(self._pending) >= self._limits.max_pending_commands:
+            told = f"{self._limits.max_pending_commands} commands are waiting already"
+            return self._problem(Problem(ErrorCode.TOO_MANY_COMMANDS, told, command.request_id, command.timestamp), now)
+        self._pending.append(command)
+        return []
+
+    def _start(self, command: SymbolCommand, now: float) -> list[Effect]:
+        names = () if isinstance(command, Replace) else command.names
+        if len(names) + len(command.ids) > self._limits.max_symbols:
+            return self._too_many(command, now)
+        if not names and (not command.ids or isinstance(command, Remove)):
+            return self._apply(command, [Resolution(i, symbol_id=i) for i in command.ids], now)
+        self._resolving = command
+        return [Resolve(names, command.ids)]
+
+    def _apply(self, command: SymbolCommand, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
+        if isinstance(command, Remove):
+            return self._remove(command, resolutions)
+        found = tuple(dict.fromkeys(r.symbol_id for r in resolutions if r.code is None))
+        leaving: tuple[int, ...] = ()
+        joining = found
+        if isinstance(command, Replace):
+            leaving = tuple(self.wanted.difference(found))
+            joining = tuple(symbol_id for symbol_id in found if symbol_id not in self.wanted)
+        if len(self.wanted.union(found)) - len(leaving) > self._limits.max_symbols:
+            return self._too_many(command, now)
+        self.wanted.difference_update(leaving)
+        self.wanted.update(joining)
+        effects: list[Effect] = [Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions]))]
+        if leaving:
+            effects.append(Leave(leaving))
+        if joining or isinstance(command, Add):
+            effects.append(Join(joining, command.request_id))
+        return effects
+
+    def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
+        # What cannot be found cannot be wanted either: taking it away is done.
+        leaving = tuple(self.wanted.intersection(r.symbol_id for r in resolutions))
+        self.wanted.difference_update(leaving)
+        results = [
+            SymbolResult(
+                ok=True,
+                symbol=r.symbol or (r.asked if isinstance(r.asked, str) else None),
+                symbol_id=r.symbol_id or (r.asked if isinstance(r.asked, int) else None),
+            )
+            for r in resolutions
+        ]
+        effects: list[Effect] = [Leave(leaving)] if leaving else []
+        return [*effects, Send(self._dialect.acknowledge(command, results))]
+
+    def _too_many(self, command: SymbolCommand, now: float) -> list[Effect]:
+        told = f"a connection may want {self._limits.max_symbols} symbols; none of this command's were added"
+        return self._problem(Problem(ErrorCode.TOO_MANY_SYMBOLS, told, command.request_id, command.timestamp), now)
+
+    def _problem(self, problem: Problem, now: float) -> list[Effect]:
+        told: list[Effect] = [Send(self._dialect.error(problem))]
+        closing = CLOSING.get(problem.code)
+        if closing is not None:
+            return [*told, *self._end(closing)]
+        if self._errors is None:
+            self._errors = deque(maxlen=self._limits.max_errors)
+        self._errors.append(now)
+        if len(self._errors) == self._limits.max_errors and now - self._errors[0] <= self._limits.error_window_s:
+            reason = CLOSES[CloseCode.TOO_MANY_ERRORS].reason
+            last = Send(self._dialect.error(Problem(ErrorCode.TOO_MANY_ERRORS, reason)))
+            return [*told, last, *self._end(CloseCode.TOO_MANY_ERRORS)]
+        return told
+
+    def _end(self, code: CloseCode, reason: str = "", *, clean: bool = True) -> list[Effect]:
+        self.phase = Phase.CLOSED
+        return [End(code, reason or CLOSES[code].reason, clean)]
