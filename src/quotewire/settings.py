@@ -35,6 +35,7 @@ class Settings:
     pong_timeout_ms: int
     auth_timeout_ms: int
     connection_timeout_ms: int
+    slow_consumer_timeout_ms: int
     max_message_bytes: int
     max_symbols_per_client: int
     max_connections_per_ip: int
@@ -241,6 +242,13 @@ VARIABLES: tuple[Variable, ...] = (
         *_milliseconds(1000, DAY_MS),
         "300000",
         "A connection that says nothing at all, not even a pong, is closed after this.",
+    ),
+    Variable(
+        "WS_SLOW_CONSUMER_TIMEOUT",
+        "slow_consumer_timeout_ms",
+        *_milliseconds(100, DAY_MS),
+        "30000",
+        "A connection that takes no data at all is closed after this.",
     ),
     Variable(
         "WS_MAX_MESSAGE_BYTES",

@@ -1,6 +1,6 @@
 """The hub: takes stamped quotes from upstream, gives each client what it is owed. Awaits nothing, opens nothing.
 
-One owner: the event loop's thread. A flush happens once an iteration of the loop, over the clients that are owed something.
+One owner: the event loop's thread. A flush happens once an iteration of the loop, over the clients owed something.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -62,9 +62,10 @@ class Hub:
     def join(self, client: Client, symbol_ids: Sequence[int]) -> list[bytes]:
         """`client` wants these from now on; returns what is known of them, encoded, for its snapshot.
 
-        Nothing can come between the snapshot and the updates that follow it: both happen in one step of one thread. What
-        the client was still owed must be flushed before its snapshot is sent.
+        Nothing can come between the snapshot and the updates that follow it: both happen in one step of one thread.
+        The caller flushes before it asks, and sends the snapshot before anything else.
         """
+        client.outbox.drop(tuple(symbol_ids))
         grown = self._subscriptions.add(client, symbol_ids)
         known = [self._latest[symbol_id].object for symbol_id in symbol_ids if symbol_id in self._latest]
         if grown:

@@ -1,7 +1,8 @@
 """What one client is owed.
 
-While its connection takes data, every update goes out in order. Once it does not, one slot a symbol: a newer update takes
-the place of the older one, which is counted. So a slow client costs at most one frame a symbol it wants, and is told.
+While its connection takes data, every update goes out in order. Once it does not, one slot a symbol: a newer update
+takes the place of the older one, which is counted. So a slow client costs at most one frame a symbol it wants, and is
+told.
 """
 
 MAX_RUN = 4096

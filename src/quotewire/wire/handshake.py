@@ -81,7 +81,7 @@ def accept(opening: Opening, *, subprotocol: str | None, extra: tuple[tuple[str,
 
 def refuse(refusal: Refusal, body: bytes) -> bytes:
     """Build the answer for a refusal; `body` is JSON."""
-    reason = {400: "Bad Request", 404: "Not Found", 426: "Upgrade Required", 429: "Too Many Requests"}
+    reason = {400: "Bad Request", 404: "Not Found", 426: "Upgrade Required", 429: "Too Many Requests", 503: "Unavailable"}
     lines = [
         f"HTTP/1.1 {refusal.status} {reason.get(refusal.status, 'Refused')}",
         "Content-Type: application/json",

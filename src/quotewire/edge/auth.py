@@ -1,0 +1,56 @@
+"""The gateway's own client tokens: short-lived, signed, good for the quote stream alone. No broker token is in them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jwt
+
+from quotewire.errors import UnauthorizedError
+
+ISSUER = "quotewire"
+SCOPE = "stream"
+ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a good token says. `expires_at` in seconds since 1970."""
+
+    person: str
+    expires_at: int
+
+
+class ClientTokens:
+    """Makes and judges client tokens with one key, so that every node with that key accepts them."""
+
+    def __init__(self, key: bytes, *, ttl_s: float, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
+        self._ttl_s = ttl_s
+        self._clock = clock
+
+    def mint(self, person: str) -> tuple[str, int]:
+        """Make a token in `person`'s name; returns it with its expiry in seconds since 1970."""
+        now = self._clock()
+        expires_at = int(now + self._ttl_s)
+        claims = {"iss": ISSUER, "sub": person, "scope": SCOPE, "iat": int(now), "exp": expires_at}
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM), expires_at
+
+    def verify(self, token: str) -> Claims:
+        """Judge a token. Raises UnauthorizedError with the reason, which never repeats the token."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                # The expiry is judged below, by the clock we were given.
+                options={"require": ["exp", "sub", "scope"], "verify_exp": False, "verify_iat": False},
+            )
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
+            raise UnauthorizedError("this is not a token of this gateway; get one from /api-auth") from None
+        if claims["scope"] != SCOPE or not isinstance(claims["exp"], int):
+            raise UnauthorizedError("this token does not open the quote stream")
+        if claims["exp"] <= self._clock():
+            raise UnauthorizedError("the token has expired; get a new one from /api-auth")
+        return Claims(str(claims["sub"]), claims["exp"])

@@ -1,0 +1,195 @@
+"""What all WebSocket connections share: who may come in, and the things each of them uses."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from quotewire import __version__
+from quotewire.edge.auth import ClientTokens
+from quotewire.edge.ports import LookedUp, UpstreamPort
+from quotewire.hub.hub import Hub
+from quotewire.settings import Network, Settings
+from quotewire.wire.codes import ErrorCode
+from quotewire.wire.commands import Resolution
+from quotewire.wire.dialect import Dialect, Facts
+from quotewire.wire.handshake import Opening, Refusal, check, offered_subprotocols
+from quotewire.wire.limits import SessionLimits
+from quotewire.wire.messages import SUBPROTOCOL_JSON
+from quotewire.wire.native import NativeDialect
+from quotewire.wire.plain import PlainDialect
+
+if TYPE_CHECKING:
+    from quotewire.edge.websocket import Connection
+
+RESOLVE_DEADLINE_S = 10.0
+NATIVE_PATH, PLAIN_PATH = "/ws", "/"
+NATIVE, PLAIN = NativeDialect(), PlainDialect()
+
+
+def wall_ms(monotonic: float) -> int:
+    """Turn a reading of the event loop's clock into milliseconds since 1970."""
+    return int((time.time() - time.monotonic() + monotonic) * 1000)
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """The limits of each session, from the settings."""
+    return SessionLimits(
+        auth_timeout_s=settings.auth_timeout_ms / 1000,
+        ping_interval_s=settings.ping_interval_ms / 1000,
+        pong_timeout_s=settings.pong_timeout_ms / 1000,
+        idle_timeout_s=settings.connection_timeout_ms / 1000,
+        slow_timeout_s=settings.slow_consumer_timeout_ms / 1000,
+        max_symbols=settings.max_symbols_per_client,
+        wall_ms=wall_ms,
+    )
+
+
+def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
+    """The address a request came from: the last hop in X-Forwarded-For that is not itself a trusted proxy (R25)."""
+    address = peer
+    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    while hops and _is_in(address, trusted):
+        address = hops.pop()
+    return address
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ip_address(address.strip("[]"))
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+class Gate:
+    """Admission, shared parts and plain counters of the WebSocket side."""
+
+    def __init__(self, settings: Settings, hub: Hub, tokens: ClientTokens, upstream: UpstreamPort) -> None:
+        self.settings = settings
+        self.hub = hub
+        self.tokens = tokens
+        self.upstream = upstream
+        self.limits = session_limits(settings)
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.opened: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.closed: Counter[int] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.messages_in = 0
+        self.messages_out = 0
+        self.bytes_out = 0
+        self.skipped = 0
+        self._by_address: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def admit(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
+        """Let a request in, with the dialect and the subprotocol it gets, or say why not."""
+        verdict = self._judge(opening, address)
+        if isinstance(verdict, Refusal):
+            self.refused[str(verdict.status)] += 1
+        return verdict
+
+    def _judge(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
+        if opening.path not in (NATIVE_PATH, PLAIN_PATH):
+            return Refusal(404, f"there is no WebSocket at this path; {NATIVE_PATH} and {PLAIN_PATH} are")
+        refusal = check(opening)
+        if refusal is not None:
+            return refusal
+        if self.draining:
+            return Refusal(503, "the gateway is stopping", (("Retry-After", "5"),))
+        if self._by_address[address] >= self.settings.max_connections_per_ip:
+            told = f"{self.settings.max_connections_per_ip} connections from this address are open already"
+            return Refusal(429, told, (("Retry-After", "10"),))
+        if opening.path == PLAIN_PATH:
+            return PLAIN, None
+        offered = offered_subprotocols(opening)
+        if offered and SUBPROTOCOL_JSON not in offered:
+            return Refusal(400, f"none of the subprotocols offered is spoken here; {SUBPROTOCOL_JSON} is")
+        return NATIVE, SUBPROTOCOL_JSON if offered else None
+
+    def enter(self, connection: "Connection") -> None:
+        """A connection is open."""
+        self.connections.add(connection)
+        self._by_address[connection.address] += 1
+        self.opened["native" if connection.dialect is NATIVE else "plain"] += 1
+
+    def exit(self, connection: "Connection", code: int) -> None:
+        """A connection is gone."""
+        if connection not in self.connections:
+            return
+        self.connections.discard(connection)
+        self.closed[code] += 1
+        self._by_address[connection.address] -= 1
+        if self._by_address[connection.address] <= 0:
+            del self._by_address[connection.address]
+
+    def facts(self, connection_id: str) -> Facts:
+        """What a welcome tells."""
+        settings = self.settings
+        return Facts(
+            connection_id=connection_id,
+            version=__version__,
+            server_time=int(time.time() * 1000),
+            ping_interval_ms=settings.ping_interval_ms,
+            pong_timeout_ms=settings.pong_timeout_ms,
+            max_message_bytes=settings.max_message_bytes,
+            max_symbols=settings.max_symbols_per_client,
+            upstream=self.upstream.state,
+        )
+
+    def new_connection_id(self) -> str:
+        """Make an id for a client that brought none (R10)."""
+        return f"ws-{int(time.time() * 1000)}-{secrets.token_hex(5)}"
+
+    def first_ping_in_s(self) -> float:
+        """A random part of the interval, so that clients that came together are not pinged together."""
+        return self.limits.ping_interval_s * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrecy
+
+    async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
+        """Look symbols up, in the order asked, names first. Never raises: what fails is a result that says so."""
+        try:
+            async with asyncio.timeout(RESOLVE_DEADLINE_S):
+                found = await self.upstream.resolve(names, ids)
+        except TimeoutError:
+            told = "the look-up took too long; try again"
+            asked: list[str | int] = [*names, *ids]
+            return [
+                Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in asked
+            ]
+        return [_resolution(looked_up) for looked_up in found]
+
+    def own(self, task: "asyncio.Task[None]") -> None:
+        """Keep a connection's task until it ends."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def sweep(self) -> None:
+        """Tick every connection a few times in the shortest limit, until cancelled."""
+        limits = self.limits
+        shortest = min(limits.auth_timeout_s, limits.ping_interval_s, limits.pong_timeout_s, limits.idle_timeout_s)
+        interval = min(max(shortest / 4, 0.025), 0.5)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(interval)
+            now = loop.time()
+            for connection in tuple(self.connections):
+                connection.tick(now)
+
+    def close_all(self) -> None:
+        """Stop admitting, and tell every client that the gateway is going."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.go_away()
+
+
+def _resolution(item: LookedUp) -> Resolution:
+    if item.symbol is None:
+        code = item.code or ErrorCode.UNKNOWN_SYMBOL
+        return Resolution(item.asked, code=code, reason=item.reason, retryable=item.retryable)
+    return Resolution(item.asked, symbol=item.symbol.symbol, symbol_id=item.symbol.symbol_id)

@@ -1,0 +1,287 @@
+"""One WebSocket, as an `asyncio.Protocol` that uvicorn's HTTP protocol hands its socket to.
+
+A thin shell: bytes go through the frame reader to the session, and the session's effects are carried out here. Shared
+frames go straight to `transport.write`; nothing is encoded or copied per client.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import cast
+
+from quotewire.edge.gate import Gate
+from quotewire.errors import UnauthorizedError
+from quotewire.hub.outbox import Outbox
+from quotewire.wire import session as s
+from quotewire.wire.codec import Form, skipped_frame
+from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
+from quotewire.wire.commands import Authenticate
+from quotewire.wire.dialect import Dialect
+from quotewire.wire.frames import (
+    PING,
+    PONG,
+    BinaryMessage,
+    CloseFrame,
+    FrameEvent,
+    FrameReader,
+    PingFrame,
+    PongFrame,
+    TextMessage,
+    Violation,
+    close_frame,
+    frame,
+    text_frame,
+)
+from quotewire.wire.messages import UpstreamState
+
+log = logging.getLogger("quotewire.edge.websocket")
+
+CLOSE_WAIT_S = 1.0
+"""How long a peer has to answer our close frame before its socket is cut."""
+
+MAX_BACKLOG_BYTES = 8 * 1024 * 1024
+"""Answers to commands a client may leave unread; the outbox bounds quotes by itself."""
+
+NO_CLOSE_FRAME = 1006  # RFC 6455 section 7.1.5: what a connection that ended without a close frame is said to have
+
+
+class Connection(asyncio.Protocol):
+    """One client's socket."""
+
+    __slots__ = (
+        "_blocked_at",
+        "_close_code",
+        "_cut",
+        "_gate",
+        "_loop",
+        "_reader",
+        "_session",
+        "_task",
+        "_transport",
+        "address",
+        "connection_id",
+        "dialect",
+        "form",
+        "outbox",
+    )
+
+    def __init__(self, gate: Gate, dialect: Dialect, *, address: str, connection_id: str) -> None:
+        self._gate = gate
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(gate.settings.max_message_bytes)
+        self._session = s.ServerSession(
+            dialect, gate.limits, now=self._loop.time(), first_ping_in_s=gate.first_ping_in_s()
+        )
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._blocked_at: float | None = None
+        self._cut: asyncio.TimerHandle | None = None
+        self._close_code = NO_CLOSE_FRAME
+        self.address = address
+        self.connection_id = connection_id
+        self.dialect = dialect
+        self.form: Form = dialect.form
+        self.outbox = Outbox()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The 101 is written; from here on the socket speaks WebSocket."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._gate.enter(self)
+        log.debug("client connected", extra={"event": "client_connected", **self._who()})
+
+    def data_received(self, data: bytes) -> None:
+        """Read frames and act on them, in order."""
+        now = self._loop.time()
+        self._session.heard(now)
+        for event in self._reader.feed(data):
+            self._frame(event, now)
+
+    def eof_received(self) -> bool:
+        """The peer half-closed: there is nothing more to say to it."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The socket takes no more: the outbox conflates until it does."""
+        if self._blocked_at is None:
+            self._blocked_at = self._loop.time()
+        self.outbox.conflate()
+
+    def resume_writing(self) -> None:
+        """The socket takes data again."""
+        self._blocked_at = None
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed; forget the client."""
+        if self._cut is not None:
+            self._cut.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        self._session.gone()
+        self._gate.skipped += self.outbox.total_skipped
+        self._gate.hub.detach(self, self._session.wanted)
+        self._gate.exit(self, self._close_code)
+        self._transport = None
+        log.info("client gone", extra={"event": "client_gone", "code": self._close_code, **self._who()})
+
+    # --- what the hub asks ---
+
+    def flush(self) -> None:
+        """Write what the outbox owes, in one write."""
+        if self._transport is None or self._session.phase is not s.Phase.LIVE:
+            self.outbox.take()
+            return
+        if self._blocked_at is not None:
+            self.outbox.conflate()
+            return
+        owed, skipped = self.outbox.take()
+        if skipped and self.form is Form.NATIVE:
+            owed.append(skipped_frame(skipped))
+        if owed:
+            self._write(owed)
+
+    def tell_upstream(self, state: UpstreamState) -> None:
+        """Tell the client that the upstream changed, if its dialect does."""
+        payload = self.dialect.status(state)
+        if payload is not None and self._session.phase is s.Phase.LIVE:
+            self._send(payload)
+
+    # --- what the gate asks ---
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        self._do(self._session.tick(now), now)
+        blocked = self._blocked_at
+        if blocked is not None and now - blocked >= self._gate.limits.slow_timeout_s:
+            self._slow(now)
+
+    def go_away(self) -> None:
+        """The gateway is stopping."""
+        self._do(self._session.broken(CloseCode.GOING_AWAY, CLOSES[CloseCode.GOING_AWAY].reason, 0.0), 0.0)
+
+    def shutdown(self) -> None:
+        """Uvicorn's name for `go_away`."""
+        self.go_away()
+
+    # --- frames in ---
+
+    def _frame(self, event: FrameEvent, now: float) -> None:
+        match event:
+            case TextMessage(text):
+                self._gate.messages_in += 1
+                self._do(self._session.text(text, now), now)
+            case PongFrame():
+                self._session.pong(now)
+            case PingFrame(payload):
+                if self._session.phase is not s.Phase.CLOSED:
+                    self._write([frame(PONG, payload)])
+            case CloseFrame(code, _):
+                self._peer_closed(code)
+            case BinaryMessage():
+                self._do(self._session.broken(ErrorCode.BINARY_NOT_SUPPORTED, "send text messages", now), now)
+            case Violation(code, reason):
+                self._violated(code, reason, now)
+
+    def _violated(self, code: CloseCode, reason: str, now: float) -> None:
+        told = {
+            CloseCode.MESSAGE_TOO_BIG: ErrorCode.MESSAGE_TOO_BIG,
+            CloseCode.INVALID_PAYLOAD: ErrorCode.INVALID_UTF8,
+        }.get(code)
+        # A frame that breaks the protocol itself leaves nobody to explain it to: the close frame says it all.
+        self._do(self._session.broken(told if told is not None else code, reason, now), now)
+
+    def _peer_closed(self, code: int | None) -> None:
+        if self._session.phase is not s.Phase.CLOSED:
+            self._session.gone()
+            self._close_code = code if code is not None else 1005
+            self._write([close_frame(code) if code is not None else frame(0x8, b"")])
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- effects ---
+
+    def _do(self, effects: Iterable[s.Effect], now: float) -> None:
+        for effect in effects:
+            match effect:
+                case s.Send(payload):
+                    self._send(payload)
+                case s.Verify(request):
+                    self._verify(request, now)
+                case s.Resolve(names, ids):
+                    self._task = self._loop.create_task(self._resolve(names, ids))
+                    self._gate.own(self._task)
+                case s.Join(ids, request_id):
+                    self._join(ids, request_id)
+                case s.Leave(ids):
+                    self._gate.hub.leave(self, ids)
+                case s.SendPing():
+                    self._write([frame(PING, b"%d" % self._gate.limits.wall_ms(now))])
+                case s.End(code, reason, clean):
+                    self._end(code, reason, clean=clean)
+
+    def _verify(self, request: Authenticate, now: float) -> None:
+        try:
+            self._gate.tokens.verify(request.token)
+        except UnauthorizedError as error:
+            self._do(self._session.refused(request, str(error), now), now)
+            return
+        self._gate.hub.attach(self)
+        self._do(self._session.authenticated(request, self._gate.facts(self.connection_id)), now)
+        log.info("client authenticated", extra={"event": "client_authenticated", **self._who()})
+
+    async def _resolve(self, names: tuple[str, ...], ids: tuple[int, ...]) -> None:
+        try:
+            resolutions = await self._gate.resolve(names, ids)
+        except Exception:
+            log.exception("look-up failed", extra={"event": "resolve_failed", **self._who()})
+            now = self._loop.time()
+            self._do(self._session.broken(ErrorCode.INTERNAL_ERROR, "the look-up failed", now), now)
+            return
+        finally:
+            self._task = None
+        now = self._loop.time()
+        self._do(self._session.resolved(resolutions, now), now)
+
+    def _join(self, ids: tuple[int, ...], request_id: str | None) -> None:
+        self.flush()
+        known = self._gate.hub.join(self, ids)
+        payload = self.dialect.snapshot(known, request_id)
+        if payload is not None:
+            self._send(payload)
+
+    def _end(self, code: CloseCode, reason: str, *, clean: bool) -> None:
+        self._close_code = code
+        if self._transport is None:
+            return
+        self._gate.errors[code.name.lower()] += 1
+        log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
+        self._transport.write(close_frame(code, reason))
+        # A peer that went silent will not answer, and one we cannot write to will not hear.
+        if not clean or self._blocked_at is not None:
+            self._transport.abort()
+            return
+        self._cut = self._loop.call_later(CLOSE_WAIT_S, self._transport.close)
+
+    def _slow(self, now: float) -> None:
+        self._session.gone()
+        self._end(CloseCode.SLOW_CONSUMER, CLOSES[CloseCode.SLOW_CONSUMER].reason, clean=False)
+
+    # --- bytes out ---
+
+    def _send(self, payload: bytes) -> None:
+        self._write([text_frame(payload)])
+
+    def _write(self, frames: list[bytes]) -> None:
+        if self._transport is None:
+            return
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        self._gate.messages_out += len(frames)
+        self._gate.bytes_out += len(data)
+        self._transport.write(data)
+        if self._blocked_at is not None and self._transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            self._slow(self._loop.time())
+
+    def _who(self) -> dict[str, str]:
+        return {"connection_id": self.connection_id, "address": self.address, "dialect": self.form.name.lower()}

@@ -1,0 +1,68 @@
+"""Every metric of the gateway: name, kind, meaning, labels. Exporters and documents read this and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a metric's value is."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `labels` have few values each: never a client, a symbol or an attempt number."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of one metric; `labels` in the order of the metric's."""
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("quotewire_uptime_seconds", Kind.GAUGE, "Since this process began to serve."),
+    Metric("quotewire_ready", Kind.GAUGE, "1 when quotes can be served live, else 0."),
+    Metric("quotewire_connections", Kind.GAUGE, "WebSockets open now."),
+    Metric("quotewire_connections_opened_total", Kind.COUNTER, "WebSockets opened.", ("dialect",)),
+    Metric("quotewire_connections_refused_total", Kind.COUNTER, "Openings refused, by HTTP status.", ("status",)),
+    Metric("quotewire_connections_closed_total", Kind.COUNTER, "WebSockets closed, by close code.", ("code",)),
+    Metric("quotewire_closes_sent_total", Kind.COUNTER, "Closes the gateway began, by reason.", ("reason",)),
+    Metric("quotewire_messages_received_total", Kind.COUNTER, "Messages from clients."),
+    Metric("quotewire_messages_sent_total", Kind.COUNTER, "Frames written to clients."),
+    Metric("quotewire_bytes_sent_total", Kind.COUNTER, "Bytes written to clients."),
+    Metric("quotewire_updates_total", Kind.COUNTER, "Quote updates taken from upstream."),
+    Metric("quotewire_deliveries_total", Kind.COUNTER, "Updates put into clients' outboxes."),
+    Metric("quotewire_updates_skipped_total", Kind.COUNTER, "Updates conflated away for slow clients that left."),
+    Metric("quotewire_clients_waiting", Kind.GAUGE, "Clients whose socket takes no more now."),
+    Metric("quotewire_symbols_wanted", Kind.GAUGE, "Symbols at least one client wants."),
+    Metric("quotewire_symbols_known", Kind.GAUGE, "Symbols with a quote in memory."),
+    Metric("quotewire_persons", Kind.GAUGE, "Persons whose login is held.", ("active",)),
+    Metric("quotewire_upstream_connected", Kind.GAUGE, "1 while a Questrade stream is up, else 0."),
+    Metric("quotewire_upstream", Kind.GAUGE, "Readings of the upstream, by name.", ("reading",)),
+    Metric("quotewire_client_reports_total", Kind.COUNTER, "Reports clients made of themselves."),
+    Metric("quotewire_client_reported_total", Kind.COUNTER, "What clients counted, summed.", ("count",)),
+    Metric("quotewire_client_latency_milliseconds", Kind.GAUGE, "Mean of the latencies clients reported last."),
+)
+"""The catalogue, in the order it is exported."""
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def check(samples: Sequence[Sample]) -> None:
+    """Raise AssertionError for a sample the catalogue does not know, or with other labels than it says."""
+    for sample in samples:
+        metric = BY_NAME.get(sample.name)
+        assert metric is not None, f"{sample.name} is not in the catalogue"
+        assert len(sample.labels) == len(metric.labels), f"{sample.name} has labels {metric.labels}"
