@@ -12,7 +12,8 @@ QuotewireError
 │   ├── UntrustedHostError      Questrade named an API host that is not allowed: nothing was sent there
 │   ├── UpstreamUnavailableError no answer, a broken answer, or a 5xx
 │   └── UpstreamRefusedError    a definite refusal with Questrade's own code (unknown symbol, bad argument, scope)
-└── StorageError            this machine's: the data directory cannot be read or written
+├── StorageError            this machine's: the data directory cannot be read or written
+└── IllegalEventError       this program's: a state machine was given an event its state does not allow
 
 Each carries `code` (stable, for machines), `fault` (whose it is) and `retryable` (what next).
 """
@@ -137,3 +138,16 @@ class StorageError(QuotewireError):
 
     code = "storage"
     fault = Fault.LOCAL
+
+
+class IllegalEventError(QuotewireError):
+    """A state machine was given an event that its state does not allow: a defect of the caller, never of the peer."""
+
+    code = "illegal_event"
+    fault = Fault.LOCAL
+
+    def __init__(self, *, machine: str, state: str, event: str) -> None:
+        super().__init__(f"the {machine} machine in state {state} does not allow the event {event}; this is a defect")
+        self.machine = machine
+        self.state = state
+        self.event = event

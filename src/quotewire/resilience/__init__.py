@@ -1,1 +1,1 @@
-"""Rules for living with failure: lifecycle, back-off, budgets, breakers, retry. Pure: time and chance come in as arguments."""
+"""Rules for living with failure: lifecycle, back-off, budgets, breakers, retry. Pure: time and chance come in."""
