@@ -1,4 +1,4 @@
-"""What clients report of themselves (R19), added up. Bounded: the least recently heard of the clients is forgotten first."""
+"""What clients report of themselves (R19), added up. Bounded: the client heard least recently is forgotten first."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping

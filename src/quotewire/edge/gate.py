@@ -87,6 +87,8 @@ class Gate:
         self.skipped = 0
         self._by_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
 
     def admit(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
         """Let a request in, with the dialect and the subprotocol it gets, or say why not."""
@@ -116,6 +118,7 @@ class Gate:
     def enter(self, connection: "Connection") -> None:
         """A connection is open."""
         self.connections.add(connection)
+        self.empty.clear()
         self._by_address[connection.address] += 1
         self.opened["native" if connection.dialect is NATIVE else "plain"] += 1
 
@@ -124,6 +127,8 @@ class Gate:
         if connection not in self.connections:
             return
         self.connections.discard(connection)
+        if not self.connections:
+            self.empty.set()
         self.closed[code] += 1
         self._by_address[connection.address] -= 1
         if self._by_address[connection.address] <= 0:

@@ -73,6 +73,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     # --- ours ---
 
+    def _should_upgrade_to_ws(self) -> bool:
+        return True
+
     def _count(self, length: int) -> None:
         self._head_bytes += length
         if self._head_bytes > MAX_HEAD_BYTES:

@@ -40,28 +40,28 @@ class Failure(BaseModel):
     success: bool = False
     error: str
     code: str
-    requestId: str  # noqa: N815  the wire's own name
+    requestId: str
 
 
 class PersonView(BaseModel):
     """One person whose login the gateway holds."""
 
-    personName: str  # noqa: N815
-    isActive: bool  # noqa: N815
+    personName: str
+    isActive: bool
 
 
 class TokenView(BaseModel):
     """A token of this gateway. The socket URL is `apiServer` with `http` replaced by `ws`, plus `:streamPort`."""
 
-    accessToken: str  # noqa: N815
-    apiServer: str  # noqa: N815
-    expiresAt: str  # noqa: N815
+    accessToken: str
+    apiServer: str
+    expiresAt: str
 
 
 class PortView(BaseModel):
     """Where the WebSocket listens."""
 
-    streamPort: int  # noqa: N815
+    streamPort: int
 
 
 class SymbolsRequest(BaseModel):
@@ -73,8 +73,8 @@ class SymbolsRequest(BaseModel):
 class PortRequest(BaseModel):
     """What existing front ends send before they open the socket."""
 
-    symbolIds: Annotated[list[SymbolId], Field(max_length=100_000)] = []  # noqa: N815
-    personName: str | None = None  # noqa: N815
+    symbolIds: Annotated[list[SymbolId], Field(max_length=100_000)] = []
+    personName: str | None = None
 
 
 class ClientReport(BaseModel):
@@ -82,16 +82,16 @@ class ClientReport(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    connectionId: Annotated[str, StringConstraints(max_length=128)] | None = None  # noqa: N815
-    connectionsAttempted: Count = 0  # noqa: N815
-    connectionsSucceeded: Count = 0  # noqa: N815
-    connectionsFailed: Count = 0  # noqa: N815
-    messagesReceived: Count = 0  # noqa: N815
-    messagesSent: Count = 0  # noqa: N815
-    reconnectionCount: Count = 0  # noqa: N815
-    averageLatency: Count | None = None  # noqa: N815
-    lastQuoteTime: Any = None  # noqa: N815
-    tokenRefreshCount: Count = 0  # noqa: N815
+    connectionId: Annotated[str, StringConstraints(max_length=128)] | None = None
+    connectionsAttempted: Count = 0
+    connectionsSucceeded: Count = 0
+    connectionsFailed: Count = 0
+    messagesReceived: Count = 0
+    messagesSent: Count = 0
+    reconnectionCount: Count = 0
+    averageLatency: Count | None = None
+    lastQuoteTime: Any = None
+    tokenRefreshCount: Count = 0
     uptime: Count = 0
     status: Any = None
 

@@ -1,0 +1,117 @@
+"""Health, readiness, metrics, and the view of the upstream: what operators and load balancers ask."""
+
+from fastapi import APIRouter, Request, Response
+
+from quotewire import __version__
+from quotewire.edge.answers import answer, success
+from quotewire.edge.schemas import ClientReport, Received, Success
+from quotewire.edge.services import Services
+from quotewire.telemetry.catalogue import Sample
+from quotewire.telemetry.prometheus import CONTENT_TYPE, render
+
+CONNECTED = "connected"
+
+
+def unready(services: Services) -> list[str]:
+    """Why quotes cannot be served live now, in sentences; empty when they can."""
+    reasons: list[str] = []
+    state = services.upstream.state
+    persons = services.upstream.persons()
+    if services.gate.draining:
+        reasons.append("the gateway is stopping")
+    if not persons:
+        reasons.append("no person's login is held: set QUOTEWIRE_PERSONS or run `quotewire persons add NAME`")
+    elif not any(person.is_active for person in persons):
+        reasons.append("no person's login works now")
+    if persons and state.state != CONNECTED:
+        reasons.append(f"the upstream is {state.state}: {state.reason}")
+    return reasons
+
+
+def samples(services: Services) -> list[Sample]:
+    """Every metric of the catalogue, read now."""
+    gate, hub, upstream = services.gate, services.hub.stats(), services.upstream
+    persons = upstream.persons()
+    active = sum(1 for person in persons if person.is_active)
+    plain = {
+        "quotewire_uptime_seconds": services.uptime_s(),
+        "quotewire_ready": float(not unready(services)),
+        "quotewire_connections": len(gate.connections),
+        "quotewire_messages_received_total": gate.messages_in,
+        "quotewire_messages_sent_total": gate.messages_out,
+        "quotewire_bytes_sent_total": gate.bytes_out,
+        "quotewire_updates_total": hub["updates"],
+        "quotewire_deliveries_total": hub["deliveries"],
+        "quotewire_updates_skipped_total": gate.skipped,
+        "quotewire_clients_waiting": hub["clients_waiting"],
+        "quotewire_symbols_wanted": hub["symbols_wanted"],
+        "quotewire_symbols_known": hub["symbols_known"],
+        "quotewire_upstream_connected": float(upstream.state.state == CONNECTED),
+        "quotewire_client_reports_total": services.reports.reports,
+    }
+    read = [Sample(name, float(value)) for name, value in plain.items()]
+    labelled = (
+        ("quotewire_connections_opened_total", gate.opened),
+        ("quotewire_connections_refused_total", gate.refused),
+        ("quotewire_connections_closed_total", gate.closed),
+        ("quotewire_closes_sent_total", gate.errors),
+        ("quotewire_upstream", upstream.counters()),
+        ("quotewire_client_reported_total", services.reports.totals),
+        ("quotewire_persons", {"true": active, "false": len(persons) - active}),
+    )
+    for name, counts in labelled:
+        read += [Sample(name, float(value), (str(label),)) for label, value in counts.items()]
+    latency = services.reports.mean_latency_ms()
+    return read if latency is None else [*read, Sample("quotewire_client_latency_milliseconds", latency)]
+
+
+def router(services: Services) -> APIRouter:
+    """The paths operators use."""
+    routes = APIRouter(tags=["operations"])
+    endpoint = services.settings.metrics_endpoint
+
+    @routes.get("/health", summary="Is the process alive?")
+    async def health(request: Request) -> Response:
+        hub = services.hub.stats()
+        told = {
+            "success": True,
+            "status": "ok",
+            "version": __version__,
+            "uptime": round(services.uptime_s(), 3),
+            "connections": len(services.gate.connections),
+            "symbols": hub["symbols_wanted"],
+            "updates": hub["updates"],
+            "persons": len(services.upstream.persons()),
+            "upstream": services.upstream.state,
+        }
+        return answer(request, 200, told)
+
+    @routes.get("/ready", summary="Can quotes be served live, and if not, why?")
+    async def ready(request: Request) -> Response:
+        reasons = unready(services)
+        told = {"success": not reasons, "ready": not reasons, "reasons": reasons}
+        return answer(request, 503 if reasons else 200, told)
+
+    @routes.get("/api/upstream", summary="Persons, tokens, streams, budgets and the last reasons")
+    async def upstream(request: Request) -> Response:
+        return success(request, services.upstream.report())
+
+    if services.settings.enable_metrics:
+
+        @routes.get("/metrics", summary="Prometheus metrics")
+        async def metrics() -> Response:
+            return Response(render(samples(services)), media_type=CONTENT_TYPE)
+
+        @routes.get(endpoint, summary="What clients reported, added up")
+        async def client_metrics(request: Request) -> Response:
+            return success(request, services.reports.summary())
+
+        @routes.post(f"{endpoint}/websocket", response_model=Success[Received], summary="A client's own metrics")
+        async def report(request: Request, body: ClientReport) -> Response:
+            peer = request.client.host if request.client else ""
+            client = body.connectionId or request.headers.get("x-connection-id", "")[:128] or peer
+            counts = {name: v for name, v in body.model_dump().items() if isinstance(v, int | float)}
+            services.reports.add(client, counts)
+            return success(request, {"received": True})
+
+    return routes

@@ -1,0 +1,82 @@
+"""The one port: uvicorn with our HTTP protocol, run inside a loop that somebody else owns."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from quotewire.edge.gate import Gate
+from quotewire.edge.http import bound_to
+from quotewire.errors import ConfigurationError
+
+BACKLOG = 2048
+START_DEADLINE_S = 10.0
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on `host:port`. Raises ConfigurationError, naming both, when that cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        why = error.strerror or str(error)
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {why}; choose another with PORT") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to the application and says when it has started."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s: float) -> AsyncIterator[None]:
+    """Serve on `listener` while the block runs; then close every connection, within about `grace_s` seconds."""
+    config = uvicorn.Config(
+        app,
+        http=bound_to(gate),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the 60 s idle limit of the usual load balancers (R25)
+        timeout_graceful_shutdown=max(1, int(grace_s)),
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(sockets=[listener]), name="http server")
+        sweep = tasks.create_task(gate.sweep(), name="connection sweep")
+        async with asyncio.timeout(START_DEADLINE_S):
+            await server.ready.wait()
+        try:
+            yield
+        finally:
+            gate.close_all()
+            sweep.cancel()
+            # Clients have that long to answer their close frame; those that do not are cut by their own deadline.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await gate.empty.wait()
+            server.should_exit = True
