@@ -1,0 +1,127 @@
+"""Where everything meets: settings in, a running gateway out. The only module that knows both edge and upstream."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from quotewire.edge import api
+from quotewire.edge.auth import ClientTokens
+from quotewire.edge.gate import Gate
+from quotewire.edge.server import bind, serving
+from quotewire.edge.services import Services
+from quotewire.errors import ConfigurationError, StorageError
+from quotewire.hub.hub import Hub
+from quotewire.settings import Settings
+from quotewire.upstream.supervisor import Upstream
+from quotewire.upstream.vault import Vault
+from quotewire.wire.messages import UpstreamState
+
+log = logging.getLogger("quotewire.app")
+
+GRACE_S = 2.0
+"""How long clients have to answer their close frame when the gateway stops."""
+
+LOCK_FILE = "gateway.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that runs. `url` is how this machine reaches it."""
+
+    url: str
+    services: Services
+
+
+@contextlib.contextmanager
+def sole_owner(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory: two gateways with the same logins would cut each other's streams.
+
+    Raises ConfigurationError while another holds it. The lock goes with the process, however it ends.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data_dir / LOCK_FILE).open("a")
+    except OSError as error:
+        raise StorageError(f"QUOTEWIRE_DATA_DIR: {data_dir} cannot be used: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = f"QUOTEWIRE_DATA_DIR: another gateway uses {data_dir}; stop it, or choose another directory"
+            raise ConfigurationError(told) from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, listener: socket.socket | None = None) -> AsyncIterator[Gateway]:
+    """Run a gateway while the block runs.
+
+    `listener` is a bound socket; without one, the settings' host and port are bound. Raises ConfigurationError and
+    StorageError before anything is sent upstream.
+    """
+    with contextlib.ExitStack() as stack:
+        bound = listener or stack.enter_context(contextlib.closing(bind(settings.host, settings.port)))
+        stack.enter_context(sole_owner(settings.data_dir))
+        vault = stack.enter_context(contextlib.closing(Vault.open(settings.data_dir, settings.vault_key)))
+        async with _composed(settings, bound, vault) as gateway:
+            yield gateway
+
+
+@contextlib.asynccontextmanager
+async def _composed(settings: Settings, listener: socket.socket, vault: Vault) -> AsyncIterator[Gateway]:
+    host, port = listener.getsockname()[:2]
+    hub: Hub
+
+    def state_changed(state: UpstreamState) -> None:
+        hub.tell_upstream(state)
+
+    upstream = Upstream(settings, vault, on_quotes=lambda quotes: hub.publish(quotes), on_state=state_changed)
+    hub = Hub(schedule=asyncio.get_running_loop().call_soon, on_wanted=upstream.want)
+    tokens = ClientTokens(vault.derive_key("client tokens"), ttl_s=settings.token_ttl_ms / 1000)
+    gate = Gate(settings, hub, tokens, upstream)
+    services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    source = asyncio.create_task(upstream.run(), name="upstream")
+    try:
+        async with serving(api.create(services), gate, listener, grace_s=GRACE_S):
+            log.info("serving", extra={"event": "serving", "url": url, "environment": settings.environment})
+            yield Gateway(url, services)
+    finally:
+        source.cancel()
+        await upstream.close()
+        await asyncio.gather(source, return_exceptions=True)
+        log.info("stopped", extra={"event": "stopped"})
+
+
+async def until_signalled() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(settings: Settings) -> None:
+    """Run a gateway until SIGTERM or SIGINT."""
+    async with running(settings):
+        await until_signalled()
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
