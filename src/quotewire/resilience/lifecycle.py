@@ -241,6 +241,8 @@ class Lifecycle:
         self._last_update = now
         self._silence.heard(now)  # its timers find out when they are due: a message costs no effect
         self._prove()
+        if self._reason is Reason.MUTE:
+            self._report(Reason.DATA_RESUMED)
 
     def _prove(self) -> None:
         """Both directions work: the failures before are over."""

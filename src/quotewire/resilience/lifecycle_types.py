@@ -81,6 +81,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     MUTE = "mute"
+    DATA_RESUMED = "data_resumed"
     ZOMBIE = "zombie"
     PONG_TIMEOUT = "pong_timeout"
     LATENCY_POOR = "latency_poor"
