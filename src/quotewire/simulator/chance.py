@@ -13,7 +13,7 @@ class Chance(Protocol):
     def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
         """A normal value."""
 
-    def expovariate(self, lambd: float = 1.0) -> float:
+    def expovariate(self, lambd: float) -> float:
         """An exponential value with mean 1/lambd."""
 
 

@@ -83,12 +83,13 @@ class Instrument:
     def begin(self, when: float) -> None:
         """Set up the day so far, as it might have gone until `when`."""
         self.day = self.sessions.latest_day(when)
-        self._at = when
+        self._at = self.began = when
         if self.never_trades:
             self.traded_at = self._text(midnight(self.day.date))
         else:
             self._invent_day(self.day, when)
             self._quote(when)
+        self.began_last = self.last_regular
         self.row = self._row()
 
     def next_at(self, when: float) -> float:
@@ -213,6 +214,7 @@ class Instrument:
         """A new trading day: yesterday's regular close is the reference, the counts start again."""
         self.day = self.sessions.latest_day(when)
         self.previous_close = self.last_regular or self.last
+        self.began, self.began_last = self.day.extended_start, self.previous_close
         self.open = self.high = self.low = 0
         self.volume = self.regular_volume = self.notional = 0
         self.bars.clear()

@@ -76,7 +76,9 @@ class Universe:
         rows = [row for row in (*self.listings, *self.extras) if row.option is None]
         names = [row for row in rows if row.symbol.upper().startswith(wanted)]
         texts = [
-            row for row in rows if row not in names and any(w.startswith(wanted) for w in row.description.upper().split())
+            row
+            for row in rows
+            if row not in names and any(w.startswith(wanted) for w in row.description.upper().split())
         ]
         return sorted(names, key=lambda row: (len(row.symbol), row.symbol)) + texts
 

@@ -1,0 +1,76 @@
+"""`quotewire simulate`: a Questrade to run against, on loopback."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import Field, replace
+from typing import Any, Final
+
+import uvloop
+
+from quotewire.errors import ConfigurationError
+from quotewire.simulator.config import SimulatorConfig, settings
+from quotewire.simulator.server import Simulator, ready
+
+NAME: Final = "simulate"
+HELP: Final = "serve a simulated Questrade: login, REST, streams, a market, and faults on request"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One option per setting of the simulator."""
+    plain = parser.add_argument_group("settings")
+    unverified = parser.add_argument_group("switches for facts that nobody has verified")
+    for setting in settings():
+        group = unverified if setting.metadata["switch"] else plain
+        name = f"--{setting.name.replace('_', '-')}"
+        text = f"{setting.metadata['help']} (default: {_shown(setting.default)})"
+        if isinstance(setting.default, bool):
+            group.add_argument(name, default=setting.default, help=text, action=argparse.BooleanOptionalAction)
+        else:
+            choices = setting.metadata["choices"] or None
+            group.add_argument(name, type=_reader(setting), default=setting.default, choices=choices, help=text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM. Prints one JSON line when ready; 1 with one line on stderr if it cannot start."""
+    try:
+        config = config_of(args)
+        uvloop.run(_serve(config))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def config_of(args: argparse.Namespace) -> SimulatorConfig:
+    """The settings in parsed arguments. Raises ConfigurationError."""
+    return replace(SimulatorConfig(), **{each.name: getattr(args, each.name) for each in settings()})
+
+
+async def _serve(config: SimulatorConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Simulator(config) as sim:
+        print(json.dumps(ready(sim)), flush=True)
+        print(f"simulated Questrade at {sim.login_url}, faults at {sim.control_url}; Ctrl-C ends it", file=sys.stderr)
+        await stop.wait()
+
+
+def _reader(setting: Field[Any]) -> Any:
+    if isinstance(setting.default, tuple):
+        return _names
+    return int if setting.name == "symbols" else type(setting.default)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "the default list"
+    return ",".join(value) if isinstance(value, tuple) else str(value).replace("%", "%%") or "none"
