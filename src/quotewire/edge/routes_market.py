@@ -11,6 +11,7 @@ from quotewire.edge.ports import LookedUp
 from quotewire.edge.routes_auth import find_person, public_endpoint
 from quotewire.edge.schemas import Failure, PartialSuccess, PortRequest, PortView, Success, SymbolsRequest
 from quotewire.edge.services import Services
+from quotewire.errors import UpstreamError
 from quotewire.market.quote import Quote
 from quotewire.wire.codes import ErrorCode
 
@@ -85,12 +86,20 @@ def router(services: Services) -> APIRouter:
 
 
 async def quotes_now(services: Services, ids: Sequence[int]) -> dict[int, Quote]:
-    """The newest quote of each id: what the stream carries, and the rest from the upstream."""
+    """The newest quote of each id: what the stream carries, and the rest from the upstream.
+
+    Raises UpstreamError when the upstream cannot be asked and nothing at all is known.
+    """
     known = {symbol_id: services.hub.latest(symbol_id) for symbol_id in ids}
     quotes = {symbol_id: quote for symbol_id, quote in known.items() if quote is not None and quote.tradable}
     asked = [symbol_id for symbol_id in dict.fromkeys(ids) if symbol_id not in quotes]
-    if asked:
-        quotes.update((quote.symbol_id, quote) for quote in await services.upstream.snapshot(asked))
     # An old value that says it is old is better than none.
-    quotes.update((i, quote) for i, quote in known.items() if quote is not None and i not in quotes)
+    old = {symbol_id: quote for symbol_id, quote in known.items() if quote is not None and symbol_id in asked}
+    if asked:
+        try:
+            quotes.update((quote.symbol_id, quote) for quote in await services.upstream.snapshot(asked))
+        except UpstreamError:
+            if not quotes and not old:
+                raise
+    quotes.update((symbol_id, quote) for symbol_id, quote in old.items() if symbol_id not in quotes)
     return quotes
