@@ -1,0 +1,93 @@
+"""The last updates of each symbol, so that a client that was away can go on from its position (R60). Pure.
+
+Bounded in both directions: so many updates a symbol, so many symbols. When full, the oldest update of a symbol goes,
+and the symbol that has not changed for longest. What is gone is told as a gap, never papered over.
+"""
+
+from collections import OrderedDict, deque
+from itertools import islice
+from typing import NamedTuple
+
+from quotewire.market.quote import Quote
+
+
+class HistoryStats(NamedTuple):
+    """How full a history is, for its gauge."""
+
+    symbols: int
+    quotes: int
+    dropped_symbols: int
+
+
+class Ring:
+    """The last updates of one symbol: one epoch, sequences without a hole."""
+
+    __slots__ = ("_quotes",)
+
+    def __init__(self, depth: int) -> None:
+        if depth < 1:
+            raise ValueError(f"a history needs room for at least one quote, not {depth}")
+        self._quotes: deque[Quote] = deque(maxlen=depth)
+
+    def __len__(self) -> int:
+        return len(self._quotes)
+
+    def add(self, quote: Quote) -> bool:
+        """Keep an update; False when it is not newer than the newest, which is kept as it is.
+
+        After a hole, or in a new epoch, what came before is forgotten: nobody could go on from there without a gap.
+        """
+        if self._quotes:
+            last = self._quotes[-1]
+            if (quote.epoch, quote.sequence) <= (last.epoch, last.sequence):
+                return False
+            if quote.epoch != last.epoch or quote.sequence != last.sequence + 1:
+                self._quotes.clear()
+        self._quotes.append(quote)
+        return True
+
+    def since(self, epoch: int, sequence: int) -> list[Quote] | None:
+        """All updates after this position, oldest first; None when not all are here, or the position is not ours."""
+        if not self._quotes:
+            return None
+        first, last = self._quotes[0], self._quotes[-1]
+        if epoch != last.epoch or not first.sequence - 1 <= sequence <= last.sequence:
+            return None
+        return list(islice(self._quotes, sequence + 1 - first.sequence, None))
+
+
+class History:
+    """The rings of all symbols. `depth` updates for each of at most `max_symbols`."""
+
+    def __init__(self, *, depth: int = 64, max_symbols: int = 10_000) -> None:
+        if max_symbols < 1:
+            raise ValueError(f"a history needs room for at least one symbol, not {max_symbols}")
+        self._depth = depth
+        self._max_symbols = max_symbols
+        self._rings: OrderedDict[int, Ring] = OrderedDict()  # the longest unchanged first
+        self._dropped_symbols = 0
+
+    def add(self, quote: Quote) -> bool:
+        """Keep an update; False when it is not newer than the newest of its symbol."""
+        ring = self._rings.get(quote.symbol_id)
+        if ring is None:
+            ring = self._rings[quote.symbol_id] = Ring(self._depth)
+            if len(self._rings) > self._max_symbols:
+                self._rings.popitem(last=False)
+                self._dropped_symbols += 1
+        else:
+            self._rings.move_to_end(quote.symbol_id)
+        return ring.add(quote)
+
+    def since(self, symbol_id: int, epoch: int, sequence: int) -> list[Quote] | None:
+        """All updates of a symbol after this position, oldest first; None when that cannot be told: there is a gap."""
+        ring = self._rings.get(symbol_id)
+        return None if ring is None else ring.since(epoch, sequence)
+
+    def drop(self, symbol_id: int) -> None:
+        """Forget a symbol; unknown ids are ignored."""
+        self._rings.pop(symbol_id, None)
+
+    def stats(self) -> HistoryStats:
+        """How full it is; walks all symbols."""
+        return HistoryStats(len(self._rings), sum(map(len, self._rings.values())), self._dropped_symbols)
