@@ -6,6 +6,64 @@ questrade, upstream                                    Questrade's wire; several
 hub, edge                                              who wants what and is owed what; the one port
 telemetry, simulator, client, testing                  exporters; a Questrade to run against; the SDK; public fakes
 app, cli                                               where it all meets
+
+What a user imports is below; it is loaded when first used, so that the command line starts at once.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from quotewire.client.api import Client, connect
+    from quotewire.client.errors import ClientClosedError, GatewayUnreachableError, SymbolError
+    from quotewire.client.state import ClientMetrics, ClientState
+    from quotewire.errors import ConfigurationError, QuotewireError
+    from quotewire.market.quote import Freshness, Quote, Source
+    from quotewire.market.symbol import Symbol
+    from quotewire.resilience.lifecycle_types import LifecycleConfig, Quality, State
+    from quotewire.settings import Settings
+
+__all__ = [
+    "Client",
+    "ClientClosedError",
+    "ClientMetrics",
+    "ClientState",
+    "ConfigurationError",
+    "Freshness",
+    "GatewayUnreachableError",
+    "LifecycleConfig",
+    "Quality",
+    "Quote",
+    "QuotewireError",
+    "Settings",
+    "Source",
+    "State",
+    "Symbol",
+    "SymbolError",
+    "__version__",
+    "connect",
+]
+
+_HOMES = {
+    "quotewire.client.api": ("Client", "connect"),
+    "quotewire.client.errors": ("ClientClosedError", "GatewayUnreachableError", "SymbolError"),
+    "quotewire.client.state": ("ClientMetrics", "ClientState"),
+    "quotewire.errors": ("ConfigurationError", "QuotewireError"),
+    "quotewire.market.quote": ("Freshness", "Quote", "Source"),
+    "quotewire.market.symbol": ("Symbol",),
+    "quotewire.resilience.lifecycle_types": ("LifecycleConfig", "Quality", "State"),
+    "quotewire.settings": ("Settings",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'quotewire' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

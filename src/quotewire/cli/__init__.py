@@ -1,1 +1,82 @@
-"""The command line: one file a command, a table that finds them."""
+"""The command line: one file a command, a table that finds them.
+
+A command module has `HELP` (its line in `quotewire --help`, the same as here), `add_arguments(parser)` and
+`run(args) -> int`, the exit code. It is imported when it is called for, so that the others cost nothing.
+
+Exit codes: 0 done, 1 it failed (a line on standard error says why), 2 the command line or a setting is wrong,
+130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from quotewire import __version__
+from quotewire.errors import ConfigurationError, QuotewireError
+
+COMMANDS: dict[str, str] = {
+    "serve": "run the gateway, configured by environment variables",
+    "demo": "run the gateway on simulated quotes, with the dashboard",
+    "simulate": "run a simulated Questrade",
+    "watch": "show live quotes in the terminal",
+    "persons": "manage the people whose logins the gateway uses",
+}
+"""Every command, in the order of the help."""
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+class CommandModule(Protocol):
+    """The shape of a command's file."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Nobody is shown a traceback for what is not a defect."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parse(arguments)
+    try:
+        code = load(args.command).run(args)
+        sys.stdout.flush()
+    except QuotewireError as error:
+        print(f"quotewire {args.command}: {error}", file=sys.stderr)
+        return MISUSED if isinstance(error, ConfigurationError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return FAILED
+    return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; only the command that is named is imported. Exits with 0 or 2 as argparse does."""
+    parser = argparse.ArgumentParser(prog="quotewire", description="One Questrade login, any number of screens.")
+    parser.add_argument("--version", action="version", version=f"quotewire {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name == named:
+            load(name).add_arguments(command)
+    return parser.parse_args(arguments)
+
+
+def load(name: str) -> CommandModule:
+    """Import the module of a command."""
+    return cast(CommandModule, import_module(f"quotewire.cli.{name}"))
+
+
+def _forget_output() -> None:
+    """The reader of our output is gone: keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
