@@ -1,7 +1,9 @@
 """A Questrade to run against: login, REST, streams and a market, on loopback, with every fault scriptable.
 
 A product, not a test double: it is the default upstream of `quotewire demo` and what `quotewire simulate` serves.
-Bottom to top: `prices` `chance` `listings` `universe` `activity` `instrument` `market` `candles` `options` (the market),
-`tokens` `limits` `faults` `ledger` (the broker's books), `errors` `routes` `symbols` `answers` (what REST says): all pure.
-`http` `oauth` `rest` `stream` `control` `server` touch the world. Use `Simulator(SimulatorConfig(...))`.
+Bottom to top. Pure:
+- the market: `prices` `chance` `clock` `listings` `universe` `activity` `sizes` `instrument` `market` `candles` `options`;
+- the books: `config` `tokens` `limits` `subscriptions` `faults` `faultlist` `ledger` `world`;
+- what REST says: `refusals` `arguments` `symbols` `venues` `present` `call` `accounts` `answers` `notices` `routes`.
+Touching the world: `http` `oauth` `rest` `hub` `stream` `network` `acts` `control` `server`.
 """

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from quotewire.simulator import options, symbols as records, venues
+from quotewire.simulator import options, venues
+from quotewire.simulator import symbols as records
 from quotewire.simulator.arguments import choice, flag, many_ids, many_names, moment, one_id, required
 from quotewire.simulator.call import Call
 from quotewire.simulator.candles import INTERVALS

@@ -10,7 +10,7 @@ FORBIDDEN: Final = "<html><head><title>Forbidden</title></head><body><h1>Access 
 TIMEOUT: Final = (
     "<html><head><title>524: a timeout occurred</title></head><body><h1>A timeout occurred</h1></body></html>\n"
 )
-HALF_TOKEN: Final = '{"access_token":"kept-from-you","api_server":"http:\\/\\/127'
+HALF_GRANT: Final = '{"access_token":"kept-from-you","api_server":"http:\\/\\/127'
 HALF_JSON: Final = '{"quotes":[{"symbol":"AAPL","symbolId":80'
 BAD_REQUEST: Final = "Bad Request"
 DEFAULT_AGENTS: Final = (

@@ -1,4 +1,4 @@
-"""Candles: today's from the trades that happened, older ones made up by seed, each consistent with its neighbours. Pure.
+"""Candles: today's from the trades that happened, older ones made up by seed, consistent with their neighbours. Pure.
 
 A past day walks back from the reference close with returns that depend on seed, symbol and date alone, so the same
 question gets the same answer. Minutes of a past day (and of today before the simulation began) are a bridge between the

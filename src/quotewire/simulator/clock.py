@@ -24,7 +24,7 @@ class MarketClock:
 
 
 class TorontoText:
-    """Epoch seconds as Questrade writes times: ISO 8601, Toronto offset, six fraction digits of which three are used."""
+    """Epoch seconds as Questrade writes times: ISO 8601, Toronto offset, six fraction digits (three used)."""
 
     def __init__(self) -> None:
         self._second = -1
@@ -32,6 +32,7 @@ class TorontoText:
         self._offset = ""
 
     def __call__(self, when: float) -> str:
+        """The text of an epoch second; a fraction is cut, not rounded."""
         milliseconds = int(when * 1000)
         second, rest = divmod(milliseconds, 1000)
         if second != self._second:

@@ -1,6 +1,6 @@
 """Every setting and switch of the simulator, as one frozen value. Pure.
 
-A switch stands for a fact about Questrade that nobody outside has verified; its default is the likeliest or the harshest
+A switch stands for a fact about Questrade that nobody outside has verified; its default is the likeliest or harshest
 reading. The command line and `docs/simulator.md` are made from the metadata here.
 """
 
@@ -104,5 +104,5 @@ class SimulatorConfig:
 
 
 def settings() -> tuple[Field[Any], ...]:
-    """The fields of SimulatorConfig, with `help`, `choices` and `switch` (True: an unverified fact) in their metadata."""
+    """The fields of SimulatorConfig; their metadata has `help`, `choices` and `switch` (True: an unverified fact)."""
     return fields(SimulatorConfig)

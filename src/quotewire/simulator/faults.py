@@ -1,6 +1,6 @@
 """Faults as data: what there is, what is active, whom it hits, when it ends. Pure: `now` is monotonic seconds.
 
-The list itself is in `faultlist`. A fault names the seams it acts at; the code at a seam asks `take` (uses up one count)
+The list itself is in `faultlist`. A fault names the seams it acts at; the code at a seam asks `take` (uses up a count)
 or `standing` (does not), and applies the answer. Nothing here does anything.
 """
 

@@ -1,8 +1,8 @@
 """Rate limits as documented and measured: two categories, a per-second and an hourly bucket each. Pure.
 
-`/symbols*` counts as account data (measured in 2026, against the documentation). The headers show the hourly bucket only.
-What happens to refused calls, and where an hour begins, is unverified: refused calls cost nothing, the hour begins with
-the first call in it.
+`/symbols*` counts as account data (measured in 2026, against the documentation). The headers show the hourly bucket.
+What refused calls cost, and where an hour begins, is unverified: here they cost nothing, and the hour begins with the
+first call in it.
 """
 
 from collections import deque

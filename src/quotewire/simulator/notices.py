@@ -1,6 +1,6 @@
 """Order and execution messages, as REST and the notification socket show them. Pure.
 
-Keys are those of the captured and documented records, with their quirks (`comissionCharged`, `isSignificantShareHolder`).
+Keys are those of captured and documented records, with their quirks (`comissionCharged`, `isSignificantShareHolder`).
 What is given through the control path is laid over a plausible filled order.
 """
 

@@ -131,7 +131,7 @@ def _failures(name: str, params: object) -> Response:
         "token_524": (524, bodies.TIMEOUT, HTML),
         "token_429": (429, "Too Many Requests", TEXT),
         "token_maintenance": (status, bodies.MAINTENANCE, HTML),
-        "token_garbage": (200, bodies.HALF_TOKEN, JSON),
+        "token_garbage": (200, bodies.HALF_GRANT, JSON),
         "token_status": (status, str(values.get("body", "")), TEXT),
         "user_agent_403": (status, bodies.FORBIDDEN, HTML),
     }

@@ -1,7 +1,7 @@
 """Option chains and option quotes, from the underlying's price. Pure.
 
-Chains are small: three monthly expiries, seven strikes around the listing price. Ids and quotes are invented, quotes by a
-Black-Scholes formula with one volatility per strike; the furthest strike has never traded and shows the captured nulls.
+Chains are small: three monthly expiries, seven strikes around the listing price. Ids and quotes are invented, quotes by
+a Black-Scholes formula with a volatility per strike; the furthest strikes have never traded and quote nulls.
 """
 
 import math

@@ -13,8 +13,8 @@ from websockets.http11 import Request, Response
 
 from quotewire.errors import ConfigurationError
 from quotewire.simulator.faults import Seam
-from quotewire.simulator.hub import QUOTES, Ending, Extra, Session, StreamHub
 from quotewire.simulator.http import port_error, reset_on_close
+from quotewire.simulator.hub import QUOTES, Ending, Extra, Session, StreamHub
 from quotewire.simulator.present import present
 from quotewire.simulator.rows import Change
 from quotewire.simulator.tokens import AccessState

@@ -20,7 +20,7 @@ class Subscriptions:
     live: dict[str, frozenset[int]] = field(default_factory=dict)
 
     def ask(self, person: str, ids: tuple[int, ...]) -> frozenset[int]:
-        """A subscription call. Returns the ids that are new on the live socket (none when it counts after a reconnect)."""
+        """A subscription call. Returns the ids new on the live socket (none when it counts after a reconnect)."""
         if self.second_get == ADD:
             ids = tuple(dict.fromkeys((*self.asked.get(person, ()), *ids)))
         self.asked[person] = ids

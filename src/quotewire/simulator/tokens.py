@@ -1,4 +1,4 @@
-"""Who holds which token: single-use refresh tokens and the access tokens they buy. Pure: `now` in real epoch seconds."""
+"""Who holds which token: single-use refresh tokens and the access tokens they buy. Pure: `now` is epoch seconds."""
 
 import hashlib
 from collections import OrderedDict
@@ -142,7 +142,7 @@ class TokenDesk:
                 held.state = RefreshState.EXPIRED
 
     def revoke(self, token: str, now: float) -> str | None:
-        """End the grant a token of either kind belongs to: all of the person's tokens. The person, or None if unknown."""
+        """End the grant a token of either kind belongs to: all the person's tokens. The person, or None if unknown."""
         person = self.look(token, now).person or self.holder(token, now).person
         if person is None:
             return None

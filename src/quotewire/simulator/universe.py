@@ -71,7 +71,7 @@ class Universe:
         return {listing.symbol: listing for listing in (*self.listings, *self.extras)}
 
     def search(self, prefix: str) -> list[Listing]:
-        """Listings whose symbol, or a word of whose description, starts with the prefix; symbols first, shortest first."""
+        """Listings whose symbol, or a word of their description, starts with the prefix; symbols first, short first."""
         wanted = prefix.upper()
         rows = [row for row in (*self.listings, *self.extras) if row.option is None]
         names = [row for row in rows if row.symbol.upper().startswith(wanted)]
@@ -101,7 +101,8 @@ def ids(rows: Iterable[Listing]) -> list[int]:
 
 
 def _stock(row: listings.Row) -> Listing:
-    symbol, symbol_id, exchange, price, volume, shares, description, sector, group, subgroup = row
+    symbol, symbol_id, exchange, price, volume, shares, description, subgroup = row
+    sector, group = listings.INDUSTRIES.get(subgroup, ("", ""))
     canadian = exchange in CANADIAN
     return Listing(
         symbol=symbol,

@@ -1,4 +1,4 @@
-"""What the REST answers and the sockets look at: market, names, tokens, books. One value, owned by the Simulator. Pure."""
+"""What REST answers and sockets look at: market, names, tokens, books. One value, owned by the Simulator. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
