@@ -2,8 +2,14 @@
 
 A product, not a test double: it is the default upstream of `quotewire demo` and what `quotewire simulate` serves.
 Bottom to top. Pure:
-- the market: `prices` `chance` `clock` `listings` `universe` `activity` `sizes` `instrument` `market` `candles` `options`;
+- the market: `prices` `chance` `clock` `listings` `universe` `activity` `sizes` `instrument` `market` `candles`;
 - the books: `config` `tokens` `limits` `subscriptions` `faults` `faultlist` `ledger` `world`;
-- what REST says: `refusals` `arguments` `symbols` `venues` `present` `call` `accounts` `answers` `notices` `routes`.
+- what REST says: `refusals` `arguments` `symbols` `options` `venues` `present` `call` `accounts` `answers` `notices`
+  `routes`.
 Touching the world: `http` `oauth` `rest` `hub` `stream` `network` `acts` `control` `server`.
 """
+
+from quotewire.simulator.config import SimulatorConfig
+from quotewire.simulator.server import Simulator
+
+__all__ = ["Simulator", "SimulatorConfig"]
