@@ -18,9 +18,9 @@ from quotewire import __version__
 from quotewire.errors import ConfigurationError, QuotewireError
 
 COMMANDS: dict[str, str] = {
-    "serve": "run the gateway, configured by environment variables",
-    "demo": "run the gateway on simulated quotes, with the dashboard",
-    "simulate": "run a simulated Questrade",
+    "serve": "run the gateway, set by environment variables (docs/settings.md)",
+    "demo": "run the gateway against the built-in simulator, with the dashboard",
+    "simulate": "serve a simulated Questrade: login, REST, streams, a market, and faults on request",
     "watch": "show live quotes in the terminal",
     "persons": "manage the people whose logins the gateway uses",
 }

@@ -186,6 +186,10 @@ class Client:
         """Symbols whose name begins with `prefix`."""
         return await self._running.rest.search(prefix)
 
+    async def lookup(self, *symbols: str) -> dict[str, Symbol]:
+        """The record of each of these symbols, by the name asked for; those the gateway cannot find are missing."""
+        return await self._running.rest.lookup(symbols)
+
     # --- how it stands ---
 
     @property
@@ -207,15 +211,18 @@ class Client:
         return self._known.metrics()
 
     async def refresh_token(self) -> None:
-        """Get a new token and reconnect with it.
+        """Have the gateway see to the person's login, get a new token, and reconnect with it (R2).
 
         Raises ClientError when the client was given a fixed token, GatewayUnreachableError when it does not succeed.
         """
         host = self._running
         if self._options.token is not None:
             raise ClientError("this client was given a fixed token; connect again with a new one")
+        before = host.session.counters.token_refreshes
         host.feed(RefreshRequested())
-        await self._connected(host, self._options.lifecycle.max_attempts, REFRESH_TIMEOUT_S)
+        await self._connected(host, 1, REFRESH_TIMEOUT_S)
+        if host.session.counters.token_refreshes == before:
+            raise GatewayUnreachableError(f"the token was not refreshed: {host.session.detail or host.state().reason}")
 
     # --- inside ---
 

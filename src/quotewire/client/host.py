@@ -23,7 +23,7 @@ from quotewire.client.transport import ABNORMAL, Ended, Socket
 from quotewire.errors import ClientError, QuotewireError, RateLimitedError, UnauthorizedError
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
-from quotewire.resilience.lifecycle_types import LifecycleConfig
+from quotewire.resilience.lifecycle_types import LifecycleConfig, Reason
 
 log = logging.getLogger("quotewire.client")
 
@@ -309,7 +309,8 @@ class Host:
             self.feed(on.RefreshFailed(machine_person, final=True))
             return
         try:
-            self._refreshed = await self._credentials(refresh=True)
+            asked_for = self.state().reason is Reason.REFRESH_REQUESTED
+            self._refreshed = await self._credentials(refresh=asked_for)
         except RateLimitedError as error:
             self.session.trouble(str(error))
             self.feed(on.RateLimited(machine_person, error.retry_after_s))

@@ -92,7 +92,7 @@ class Rest:
         return _of(list[Person], await self._call("GET", "/api-auth/persons"))
 
     async def token(self, person: str, *, refresh: bool) -> str:
-        """A token that opens the quote stream; with `refresh` a new one for certain."""
+        """A new token that opens the quote stream; with `refresh` the gateway sees to the person's own login, too."""
         path = f"/api-auth/auth/access-token/{quoted(person, safe='')}" + ("?refresh=true" if refresh else "")
         return _of(_Token, await self._call("GET", path)).access_token
 
@@ -100,6 +100,14 @@ class Rest:
         """Symbols whose name begins with `prefix`."""
         path = f"/api-market/symbols/search?prefix={quoted(prefix, safe='')}"
         return _of(list[Symbol], await self._call("GET", path))
+
+    async def lookup(self, names: Sequence[str]) -> dict[str, Symbol]:
+        """The record of each of these symbols, by the name asked for; those the gateway cannot find are missing."""
+        found: dict[str, Symbol] = {}
+        for start in range(0, len(names), MAX_SYMBOLS_PER_REQUEST):
+            body = {"symbols": names[start : start + MAX_SYMBOLS_PER_REQUEST]}
+            found |= _of(dict[str, Symbol], await self._call("POST", "/api-market/symbols/lookup", body))
+        return found
 
     async def quotes(self, names: Sequence[str]) -> list[Quote]:
         """The quotes of these symbols as they stand; those the gateway cannot serve are missing."""

@@ -57,17 +57,20 @@ class QuoteStream(AsyncIterator[Quote]):
     async def __anext__(self) -> Quote:
         """The next quote."""
         while not self._over:
-            if self._news is None:
-                self._news = self._host.join(self._reader)
-            quote = self._take()
-            if quote is not None:
+            self._judge()
+            if (quote := self._take()) is not None:
                 return quote
-            if self._host.ended or self._host.session.failed:
-                self._end()
-            else:
-                self._news.clear()
-                await self._news.wait()
+            await self._wait()
         raise StopAsyncIteration
+
+    async def subscribe(self) -> None:
+        """Subscribe now, and wait for the gateway's verdict on each symbol. Iterating does it by itself.
+
+        Raises as iterating does.
+        """
+        while not self._over and (self._news is None or self._reader.undecided):
+            await self._wait()
+        self._judge()
 
     async def aclose(self) -> None:
         """Stop; what waits is dropped. Twice is harmless."""
@@ -87,15 +90,26 @@ class QuoteStream(AsyncIterator[Quote]):
         if self._news is not None and not self._over and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._host.leave, self._reader)
 
-    def _take(self) -> Quote | None:
+    async def _wait(self) -> None:
+        """Join at the first time; else wait for news, unless none can come."""
+        if self._news is None:
+            self._news = self._host.join(self._reader)
+        elif self._host.ended or self._host.session.failed:
+            self._end()
+        else:
+            self._news.clear()
+            await self._news.wait()
+
+    def _judge(self) -> None:
         reader = self._reader
-        if reader.undecided and not reader.mailbox:
-            return None
         if reader.refused and not reader.undecided and (self._on_error == "raise" or reader.hopeless):
             self._over = True
             self._host.leave(reader)
             raise SymbolError(reader.refused)
-        return None if reader.undecided and self._on_error == "raise" else reader.mailbox.get()
+
+    def _take(self) -> Quote | None:
+        waits_for_verdict = self._reader.undecided and self._on_error == "raise"
+        return None if waits_for_verdict else self._reader.mailbox.get()
 
     def _end(self) -> None:
         self._over = True
