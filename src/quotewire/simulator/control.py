@@ -34,7 +34,7 @@ class Controlled(Protocol):
     def notify(self, person: str, orders: list[dict[str, Any]], executions: list[dict[str, Any]] | None) -> int:
         """Send an order message."""
 
-    def stats(self, sent: bool) -> dict[str, Any]:
+    def stats(self, record: bool) -> dict[str, Any]:
         """What has happened."""
 
 
@@ -116,8 +116,8 @@ class Control:
         return _json({"sockets": self._target.notify(wanted.person, wanted.orders, wanted.executions)})
 
     async def stats(self, request: Request) -> Response:
-        """What has happened; `?sent=0` leaves the recorded quotes out."""
-        return _json(self._target.stats(request.query_params.get("sent", "1") != "0"))
+        """What has happened; `?record=0` leaves the recorded quotes out."""
+        return _json(self._target.stats(request.query_params.get("record", "1") != "0"))
 
 
 def control_routes(control: Control) -> list[Route]:

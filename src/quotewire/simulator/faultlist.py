@@ -12,7 +12,7 @@ def _param(name: str, default: Any, text: str, *kinds: type, choices: tuple[str,
 
 
 _PATH = _param("path", "", "only calls whose path after /v1/ starts with this")
-_DELAY = _param("delay", 5.0, "seconds", *NUMBER)
+_AFTER = _param("after_s", 5.0, "seconds", *NUMBER)
 _SPEND = _param("spend", False, "the refresh token is spent all the same")
 _STYLE = _param("style", "reset", "how the connection ends", choices=("reset", "close"))
 _SYMBOLS = _param("symbols", [], "symbols or ids; none: all", list)
@@ -44,11 +44,13 @@ _LIST: Final = (
     _fault("token_lost_answer", TOKEN, "the token is spent, the connection ends without an answer", "invented", _STYLE),
     _fault("token_drop", TOKEN, "the connection ends before the token is looked at", "invented", _STYLE),
     _fault("token_500", TOKEN, "500 from the login", "W", _SPEND),
-    _fault("token_524", TOKEN, "524 from the proxy in front of the login, after a delay", "C", _SPEND, _DELAY),
+    _fault("token_524", TOKEN, "524 from the proxy in front of the login, after a delay", "C", _SPEND, _AFTER),
     _fault("token_429", TOKEN, "429 from the login", "C", _SPEND),
-    _fault("token_hang", TOKEN, "no answer for `delay` seconds, then the connection ends", "W", _SPEND,
-           _param("delay", 3600.0, "seconds", *NUMBER)),
-    _fault("token_slow", TOKEN, "the right answer, late", "invented", _DELAY),
+    _fault("token_hang", TOKEN, "no answer for `after_s` seconds, then the connection ends", "W", _SPEND,
+           _param("after_s", 3600.0, "seconds", *NUMBER)),
+    _fault("token_slow", TOKEN, "the right answer, late", "invented", _AFTER,
+           _param("spend", "late", "when the token is spent: with the answer, and not if the client has gone; or at once",
+                  choices=("late", "at_once"))),
     _fault("token_maintenance", TOKEN, "an HTML maintenance page instead of JSON", "C",
            _param("status", 503, "HTTP status (unverified)"), _SPEND),
     _fault("token_garbage", TOKEN, "200 with half a JSON object", "invented",
@@ -73,9 +75,9 @@ _LIST: Final = (
            _param("code", 1009, "such as 1007-1011, 1021"), _param("message", "", "the text (a usual one)"), _PATH),
     _fault("rest_status", REST, "any status and body", "invented", _param("status", 502, "HTTP status"),
            _param("body", "", "the body"), _PATH),
-    _fault("rest_hang", REST, "no answer for `delay` seconds, then the connection ends", "invented", _PATH,
-           _param("delay", 3600.0, "seconds", *NUMBER)),
-    _fault("rest_slow", REST, "the right answer, late", "invented", _DELAY, _PATH),
+    _fault("rest_hang", REST, "no answer for `after_s` seconds, then the connection ends", "invented", _PATH,
+           _param("after_s", 3600.0, "seconds", *NUMBER)),
+    _fault("rest_slow", REST, "the right answer, late", "invented", _AFTER, _PATH),
     _fault("rest_garbage", REST, "200 with half a JSON object", "invented", _PATH),
     _fault("rest_maintenance", REST, "an HTML maintenance page instead of JSON", "C",
            _param("status", 503, "HTTP status (unverified)"), _PATH),
@@ -84,7 +86,7 @@ _LIST: Final = (
     _fault("rest_scope", REST, "403, code 1016: out of scope", "W", _PATH),
     _fault("rate_limit_second", REST, "429 of the second; the header still shows thousands left", "W", _PATH),
     _fault("rate_limit_hour", REST, "429 of the hour: nothing left, Reset ahead", "D", _PATH,
-           _param("reset", 3600.0, "seconds until the hour ends", *NUMBER)),
+           _param("reset_s", 3600.0, "seconds until the hour ends", *NUMBER)),
     _fault("hour_spent", NOW, "the hourly budget is used up, all but `left` calls", "D",
            _param("category", "market", "which budget", choices=("market", "account")),
            _param("left", 0, "calls left")),
@@ -92,13 +94,13 @@ _LIST: Final = (
            _param("path", "markets/quotes", "markets/quotes or notifications")),
     # sockets
     _fault("upgrade_hang", UPGRADE, "the WebSocket upgrade is not answered", "invented",
-           _param("delay", 3600.0, "seconds", *NUMBER), _KIND),
+           _param("after_s", 3600.0, "seconds", *NUMBER), _KIND),
     _fault("upgrade_refused", UPGRADE, "the WebSocket upgrade is answered with a status", "invented",
            _param("status", 503, "HTTP status"), _KIND),
     _fault("upgrade_drop", UPGRADE, "the connection is reset instead of upgraded", "W", _KIND),
     _fault("auth_refused", AUTH, "the token is refused on the socket: 1017, then close", "C", _KIND),
     _fault("auth_hang", AUTH, "the token gets no answer", "invented",
-           _param("delay", 3600.0, "seconds", *NUMBER), _KIND),
+           _param("after_s", 3600.0, "seconds", *NUMBER), _KIND),
     _fault("auth_drop", AUTH, "the connection is reset after the token", "invented", _KIND),
     _fault("stream_close", NOW, "the socket is closed with a code", "invented", _KIND,
            _param("code", 1000, "close code"), _param("reason", "", "close reason")),
@@ -116,7 +118,7 @@ _LIST: Final = (
            _param("drop", True, "the old ports close and their sockets end without status")),
     _fault("silent_socket", STREAM, "sockets stay open and say nothing", "C", _KIND),
     _fault("silent_symbol", STREAM, "mute on the stream, moving on REST", "invented", _SYMBOLS),
-    _fault("stream_slow", STREAM, "every frame is late", "invented", _DELAY),
+    _fault("stream_slow", STREAM, "every frame is late", "invented", _AFTER),
     # what quotes say
     _fault("delayed", CONTENT, "quotes carry the delayed flag", "D", _SYMBOLS, _param("value", 1, "the flag")),
     _fault("nulls", CONTENT, "these fields are null (sizes: 0)", "W", _SYMBOLS,

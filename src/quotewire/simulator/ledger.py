@@ -114,9 +114,9 @@ class Ledger:
                 "frames": dict(self.frames),
                 "dropped": dict(self.dropped),
                 "muted": dict(self.muted),
+                "recording": self.record,
+                "record": {who: list(rows) for who, rows in self.sent.items()},
             },
-            "record": self.record,
-            "sent": {who: list(rows) for who, rows in self.sent.items()},
             "faultsUsed": dict(self.faults),
         }
 

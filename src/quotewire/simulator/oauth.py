@@ -1,6 +1,5 @@
 """The login: `/oauth2/token` and `/oauth2/revoke`."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,9 +40,6 @@ class Login:
             await cut(request)
             return Response(status_code=500)
         bent = book.modifiers(Seam.TOKEN, person, now)
-        for fault in bent:
-            if fault.spec.name == "token_slow":
-                await asyncio.sleep(fault.params["delay"])
         if self.world.config.refuse_default_agents and bodies.is_default_agent(request.headers.get("user-agent")):
             self._note(request, person, token, "user_agent")
             return Response(bodies.FORBIDDEN, 403, media_type=HTML)
@@ -53,7 +49,10 @@ class Login:
         if values.get("grant_type") != "refresh_token":
             self._note(request, person, token, "bad_grant_type")
             return Response(bodies.BAD_REQUEST, 400, media_type=TEXT)
-        return self._redeem(request, token, bent)
+        slow = next((each for each in bent if each.spec.name == "token_slow"), None)
+        if slow is None:
+            return self._redeem(request, token, bent)
+        return await self._redeem_slowly(request, token, bent, slow)
 
     async def revoke(self, request: Request) -> Response:
         """`/oauth2/revoke`: ends the grant of a token of either kind. Status and body are unverified: 200, empty."""
@@ -64,6 +63,18 @@ class Login:
         if person is not None:
             self.refreshed(person)
         return Response("", 200) if person else Response(bodies.BAD_REQUEST, 400, media_type=TEXT)
+
+    async def _redeem_slowly(
+        self, request: Request, token: str, bent: list[ActiveFault], slow: ActiveFault
+    ) -> Response:
+        if slow.params["spend"] == "at_once":
+            answer = self._redeem(request, token, bent)
+            await gone(request, slow.params["after_s"])
+            return answer
+        if await gone(request, slow.params["after_s"]):
+            self._note(request, slow.person, token, "abandoned")
+            return Response(status_code=500)  # never sent: the client has gone, its token is as it was
+        return self._redeem(request, token, bent)
 
     def _redeem(self, request: Request, token: str, bent: list[ActiveFault]) -> Response:
         life, shape, root = None, self.world.config.api_server, None
@@ -79,7 +90,7 @@ class Login:
             outcome = "reused" if bought.state is RefreshState.SPENT else bought.state.value
             self._note(request, bought.person, token, outcome)
             return Response(bodies.BAD_REQUEST, 400, media_type=TEXT)
-        self._note(request, bought.person, token, "ok")
+        self._note(request, bought.person, token, "granted")
         self.refreshed(bought.person)
         return Response(_token_body(bought, root or shaped(self.api_root(), shape)), media_type=JSON)
 
@@ -95,10 +106,10 @@ class Login:
         if name in ("token_lost_answer", "token_drop"):
             await cut(request, params["style"])
         elif name == "token_hang":
-            await gone(request, params["delay"])
+            await gone(request, params["after_s"])
             await cut(request, "close")
         elif name == "token_524":
-            await gone(request, params["delay"])
+            await gone(request, params["after_s"])
         return _failures(name, params)
 
     def _note(self, request: Request, person: str | None, token: str, outcome: str) -> None:

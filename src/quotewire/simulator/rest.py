@@ -75,7 +75,7 @@ class Api:
         bent = book.modifiers(Seam.REST, visit.person, now, visit.path)
         for fault in bent:
             if fault.spec.name == "rest_slow":
-                await asyncio.sleep(fault.params["delay"])
+                await asyncio.sleep(fault.params["after_s"])
         if self.world.config.refuse_default_agents and bodies.is_default_agent(visit.request.headers.get("user-agent")):
             return Response(bodies.FORBIDDEN, 403, media_type=HTML)
         taken = book.take(Seam.REST, visit.person, now, visit.path)
@@ -133,7 +133,7 @@ class Api:
         if name == "rest_drop":
             return await _cut(visit, params["style"])
         if name == "rest_hang":
-            await gone(visit.request, params["delay"])
+            await gone(visit.request, params["after_s"])
             return await _cut(visit, "close")
         refusal = _refusals(name, params)
         if refusal is not None:
@@ -152,7 +152,7 @@ class Api:
     def _fault_headers(self, visit: Visit, name: str, params: Any) -> dict[str, str]:
         now = self.world.real_now()
         if name == "rate_limit_hour":
-            return Verdict(False, 0, int(now + params["reset"])).headers()
+            return Verdict(False, 0, int(now + params["reset_s"])).headers()
         if name == "rate_limit_second":
             category = Category.MARKET if visit.path.startswith("markets") else Category.ACCOUNT
             return self.world.limiter.state(self._payer(visit.person or EVERYONE), category, now).headers()

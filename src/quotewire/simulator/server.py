@@ -147,11 +147,11 @@ class Simulator:
             session.push(Extra(msgspec.json.encode(message)))
         return len(sessions)
 
-    def stats(self, sent: bool = True) -> dict[str, Any]:
-        """What has happened since the start, ready for JSON. Without `sent` the recorded quotes are left out."""
+    def stats(self, record: bool = True) -> dict[str, Any]:
+        """What has happened since the start, ready for JSON. Without `record` the recorded quotes are left out."""
         report = self.world.ledger.report()
-        if not sent:
-            report.pop("sent")
+        if not record:
+            report["quotes"].pop("record")
         report["streams"]["open"] = [
             {"id": each.number, "person": each.person, "kind": each.kind, "owed": len(each.owed)}
             for each in self._hub.sessions()

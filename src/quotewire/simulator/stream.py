@@ -104,7 +104,7 @@ class StreamPort:
         if fault.spec.name == "upgrade_hang":
             self._open.add(connection)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(fault.params["delay"]):
+                async with asyncio.timeout(fault.params["after_s"]):
                     await connection.wait_closed()
             self._open.discard(connection)
         elif fault.spec.name == "upgrade_refused":
@@ -144,7 +144,7 @@ class StreamPort:
         fault = self._world.faults.take(Seam.AUTH, holder.person, self._world.monotonic(), self.kind)
         if fault is not None and fault.spec.name == "auth_hang":
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(fault.params["delay"]):
+                async with asyncio.timeout(fault.params["after_s"]):
                     await connection.wait_closed()
             return token, Ending("fault:auth_hang")
         if fault is not None and fault.spec.name == "auth_drop":
@@ -249,7 +249,7 @@ class StreamPort:
     async def _pause(self, session: Session) -> None:
         for fault in self._world.faults.standing(Seam.STREAM, session.person, self._world.monotonic()):
             if fault.spec.name == "stream_slow":
-                await asyncio.sleep(fault.params["delay"])
+                await asyncio.sleep(fault.params["after_s"])
 
     def _is_mute(self, session: Session) -> bool:
         if not self._world.faults.any_at(Seam.STREAM):
