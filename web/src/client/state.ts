@@ -9,15 +9,7 @@ import type { ClientMessage, Decoded, Quote, Upstream } from "./protocol.ts";
  * attempt; `refused` told not to come back.
  */
 export type Phase =
-  | "stopped"
-  | "identifying"
-  | "authorising"
-  | "opening"
-  | "greeting"
-  | "ready"
-  | "checking"
-  | "waiting"
-  | "refused";
+  "stopped" | "identifying" | "authorising" | "opening" | "greeting" | "ready" | "checking" | "waiting" | "refused";
 
 /** What a person is told. Derived from the state, see `statusOf`. */
 export type Status = "disconnected" | "connecting" | "connected" | "degraded" | "error";

@@ -18,13 +18,14 @@ export function decimalsOf(value: number): number {
   return 4;
 }
 
-export function price(value: Maybe): string {
-  if (!isNumber(value)) return NONE;
-  const text = value.toFixed(decimalsOf(value));
+function decimal(value: number, digits: number): string {
+  const text = value.toFixed(digits);
   if (Math.abs(value) < 1000) return text;
   const [whole = "", fraction = ""] = text.split(".");
   return `${GROUPED.format(Number(whole))}.${fraction}`;
 }
+
+export const price = (value: Maybe): string => (isNumber(value) ? decimal(value, decimalsOf(value)) : NONE);
 
 export const count = (value: Maybe): string => (isNumber(value) ? GROUPED.format(value) : NONE);
 
@@ -32,8 +33,8 @@ export const count = (value: Maybe): string => (isNumber(value) ? GROUPED.format
 export const size = (value: Maybe): string => (isNumber(value) ? `× ${GROUPED.format(value)}` : "");
 
 function signed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
-  if (Number(text) === 0) return text;
+  const text = decimal(Math.abs(value), digits);
+  if (!/[1-9]/.test(text)) return text;
   return `${value > 0 ? "+" : MINUS}${text}`;
 }
 
@@ -80,6 +81,4 @@ export function clock(ms: number | null): string {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
-export function latency(ms: number): string {
-  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
-}
+export const latency = (ms: number): string => (ms < 1 ? "under 1 ms" : `${Math.round(ms)} ms`);
