@@ -68,8 +68,8 @@ class Token:
 
     def usable(self, now: float) -> bool:
         """Whether the access token can be sent with a request now."""
-        alive = self.state in (TokenState.FRESH, TokenState.EXPIRING) and self.access_token is not None
-        return alive and now < self.expires_at
+        waiting = self.state not in (TokenState.REFRESHING, TokenState.REVOKED)
+        return waiting and self.access_token is not None and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,28 +223,26 @@ class RefreshPolicy:
     """When to refresh, and how seldom at most. Seconds, except `at_share` of the access token's life."""
 
     at_share: float = 0.85
-    idle_s: float = 86_400.0
+    longest_s: float = 86_400.0
+    least_s: float = 5.0
     cool_down_s: float = 10.0
     longest_cool_down_s: float = 900.0
-    least_gap_s: float = 5.0
 
 
 DEFAULT_POLICY: Final = RefreshPolicy()
 
 
-def due_at(token: Token, policy: RefreshPolicy = DEFAULT_POLICY, *, idle: bool = False) -> float:
+def due_at(token: Token, policy: RefreshPolicy = DEFAULT_POLICY) -> float:
     """When the token should be refreshed (epoch seconds); infinity when it is dead.
 
-    `expires_in` is honoured whatever it is. An idle login is refreshed daily, so that its refresh token, which lives
-    three or seven days, does not run out.
+    `expires_in` is honoured whatever it is, but a login is refreshed daily at the latest, so that its refresh token,
+    which lives three or seven days, never runs out.
     """
     if token.is_dead:
         return float("inf")
     if token.state is not TokenState.FRESH:
-        return token.attempted_at + (policy.least_gap_s if token.attempted_at else 0.0)
-    if idle:
-        return token.obtained_at + policy.idle_s
-    return token.obtained_at + max(token.life_s * policy.at_share, policy.least_gap_s)
+        return 0.0
+    return token.obtained_at + min(max(token.life_s * policy.at_share, policy.least_s), policy.longest_s)
 
 
 def cool_down_ends(token: Token, policy: RefreshPolicy = DEFAULT_POLICY, *, short_lives: int = 0) -> float:

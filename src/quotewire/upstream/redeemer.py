@@ -3,7 +3,7 @@
 Run as `python -m quotewire.upstream.redeemer`; the errand comes on standard input, secrets included, and a report
 without secrets goes to standard output. It leads its own session, ignores the signals that end its parent, and is
 bounded by its own deadlines. In order: take the person's lock, settle what a dead predecessor left, write down that
-the token is about to be sent, send it once, keep the new pair on the disk. Why: docs/adr/0004-refresh-in-a-child-process.md
+the token is about to be sent, send it once, keep the new pair on the disk. The reasons are in docs/adr/0004.
 """
 
 import asyncio

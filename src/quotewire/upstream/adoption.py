@@ -1,0 +1,77 @@
+"""Does a stream take up new symbols in place, or only when it is opened anew? Pure: learned by watching.
+
+Questrade does not say whether repeating the request that named a stream's symbols changes the stream that is open.
+So it is asked first and watched: if data of a new symbol come, it does; if none come until the stream is opened anew
+and then they do, it does not. What was learned holds for every stream.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+ADOPT_S: Final = 3.0
+"""How long new symbols get to show data before the stream is opened anew."""
+
+
+class Habit(StrEnum):
+    """What is known of the server."""
+
+    UNKNOWN = "unknown"
+    IN_PLACE = "in_place"
+    REOPEN = "reopen"
+
+
+@dataclass(slots=True)
+class Lesson:
+    """What all streams have learned together."""
+
+    habit: Habit = Habit.UNKNOWN
+
+
+@dataclass(slots=True)
+class Adoption:
+    """One stream's new symbols, until they have shown data or their time is up. Times are monotonic seconds."""
+
+    lesson: Lesson
+    pending: set[int] = field(default_factory=set)
+    due_at: float = float("inf")
+    reopened: bool = False
+
+    def asked(self, added: Iterable[int], now: float) -> None:
+        """The stream was asked in place to carry these too."""
+        self.pending.update(added)
+        self.reopened = False
+        self.due_at = now + ADOPT_S if self.pending else float("inf")
+
+    def opened_anew(self, now: float) -> None:
+        """The stream was opened anew with all its symbols."""
+        self.reopened = True
+        self.due_at = now + ADOPT_S if self.pending else float("inf")
+
+    def dropped(self, removed: Iterable[int]) -> None:
+        """These are not wanted any more."""
+        self.pending.difference_update(removed)
+
+    def seen(self, ids: Iterable[int]) -> None:
+        """Data of these came. One new symbol proves the habit."""
+        shown = self.pending.intersection(ids)
+        if not shown:
+            return
+        self.pending -= shown
+        if self.lesson.habit is Habit.UNKNOWN:
+            self.lesson.habit = Habit.REOPEN if self.reopened else Habit.IN_PLACE
+        elif self.lesson.habit is Habit.REOPEN and not self.reopened:
+            self.lesson.habit = Habit.IN_PLACE
+
+    def judge(self, now: float) -> bool:
+        """Whether the stream must be opened anew now. Once judged, symbols still silent are nobody's pending any more:
+        a symbol that shows nothing even then has nothing to show, or is for the watchdog.
+        """
+        if now < self.due_at:
+            return False
+        self.due_at = float("inf")
+        if self.reopened or self.lesson.habit is Habit.IN_PLACE or not self.pending:
+            self.pending.clear()
+            return False
+        return True

@@ -1,0 +1,77 @@
+"""What happened upstream and why: one log line, one count and one entry in the list of last events each (R58)."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+KEPT: Final = 50
+
+log = logging.getLogger("quotewire.upstream")
+
+
+class Happening(StrEnum):
+    """Kinds of events."""
+
+    TOKEN = "token"  # noqa: S105  a refresh ended, or a person's login changed
+    STREAM = "stream"  # a person's stream changed its state
+    ASSIGNMENT = "assignment"  # symbols moved between persons
+    CALL = "call"  # a REST call failed
+    FALLBACK = "fallback"  # polling began or ended
+    UPSTREAM = "upstream"  # the whole upstream changed its state
+
+
+class Why(StrEnum):
+    """Reasons of our own doing; those of connections are in `resilience.lifecycle_types.Reason`."""
+
+    STARTUP = "startup"
+    EXPIRY = "expiry"
+    IDLE = "idle"
+    ACCESS_REFUSED = "access_refused"
+    REQUESTED = "requested"
+    NEW_TOKEN = "new_token"  # noqa: S105
+    REMOVED = "removed"
+    PERSON_FAILED = "person_failed"
+    PERSON_HEALED = "person_healed"
+    WANTED_CHANGED = "wanted_changed"
+    TOKEN_ROTATED = "token_rotated"  # noqa: S105
+    SYMBOLS_CHANGED = "symbols_changed"
+    NOT_ADOPTED = "not_adopted"
+    UNTRUSTED_HOST = "untrusted_host"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event; `at` is epoch seconds."""
+
+    at: float
+    event: Happening
+    reason: str
+    person: str | None
+    detail: str
+
+
+class Chronicle:
+    """The one place that reports events of the upstream."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._last: deque[Entry] = deque(maxlen=KEPT)
+        self.counts: Counter[tuple[Happening, str]] = Counter()
+
+    def note(
+        self, event: Happening, reason: str, *, person: str | None = None, detail: str = "", level: int = logging.INFO
+    ) -> None:
+        """Report one event. `reason` is a stable code, `detail` a sentence without secrets."""
+        entry = Entry(self._now(), event, str(reason), person, detail)
+        self._last.append(entry)
+        self.counts[event, str(reason)] += 1
+        extra = {"event": f"upstream.{event}", "person": person, "reason": str(reason)}
+        log.log(level, "%s", detail or f"{event}: {reason}", extra=extra)
+
+    def last(self) -> list[dict[str, Any]]:
+        """The newest events, newest first."""
+        return [asdict(entry) for entry in reversed(self._last)]

@@ -1,0 +1,357 @@
+"""The keeper: sees to it that every person has a usable access token, and that no refresh token is wasted.
+
+It decides when to refresh and runs one exchange a person at a time; the exchange itself, and every change of the
+vault's journal, happens in a process of its own (`redeemer`). Nothing here is ever refreshed merely because a call
+was refused: see `renew`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from quotewire.errors import AccessTokenError, QuotewireError, TokenSpentError, UntrustedHostError
+from quotewire.questrade import hosts
+from quotewire.questrade.rest import Access
+from quotewire.questrade.tokens import DEFAULT_POLICY, RefreshPolicy, Token, TokenState, advice, cool_down_ends, due_at
+from quotewire.resilience.backoff import Backoff, Chance
+from quotewire.settings import Settings
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.gate import Gate
+from quotewire.upstream.redeemer import Ending, Errand, Report
+from quotewire.upstream.spawn import exchange
+from quotewire.upstream.vault import Vault
+
+LOOK_S: Final = 1.0  # between looks at the vault for persons added or removed by hand
+DRAIN_S: Final = 3.0  # what calls under way get before a refresh goes ahead
+START_SPACING_S: Final = 3.0  # the login server does not like two at once
+RATE_STEP_S: Final = 2.0
+RATE_CAP_S: Final = 10.0
+SHORT_LIFE_SHARE: Final = 0.5
+
+QUICK: Final = Backoff(base_s=1.0, cap_s=10.0)
+"""After exchanges in which no token was risked."""
+SLOW: Final = Backoff()
+"""After exchanges in which it was."""
+SAFE_ENDINGS: Final = frozenset({Ending.UNSENT, Ending.WAITING, Ending.BUSY, Ending.FAILED})
+GOOD_ENDINGS: Final = frozenset({Ending.GRANTED, Ending.ALREADY})
+
+
+@dataclass(slots=True)
+class Login:
+    """What the keeper knows of one person beside the vault. `retry_at` is epoch seconds."""
+
+    gate: Gate = field(default_factory=Gate)
+    flight: asyncio.Task[None] | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    short_lives: int = 0
+    refused: str | None = field(default=None, repr=False)  # the access token Questrade refused
+    host_error: str = ""
+
+
+class Keeper:
+    """Owner of every refresh. `on_change(person)` is called when a person's token or state changed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        vault: Vault,
+        *,
+        chronicle: Chronicle,
+        on_change: Callable[[str], None],
+        policy: RefreshPolicy = DEFAULT_POLICY,
+        now: Callable[[], float] = time.time,
+        chance: Chance = random.random,
+    ) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._chronicle = chronicle
+        self._on_change = on_change
+        self._policy = policy
+        self._now = now
+        self._chance = chance
+        self._tokens: dict[str, Token] = {}
+        self._logins: dict[str, Login] = {}
+        self._wake = asyncio.Event()
+        self._started_at = 0.0  # when the last exchange began
+        self._not_before = 0.0  # what the rate-limit ladder allows
+        self._ladder = 0
+        self.refreshes = 0
+
+    # --- what can be asked ---
+
+    @property
+    def persons(self) -> list[str]:
+        """Every person, in the order they are tried in."""
+        return list(self._tokens)
+
+    def token(self, person: str) -> Token | None:
+        """The person's token as last seen in the vault."""
+        return self._tokens.get(person)
+
+    def last_error(self, person: str) -> str:
+        """Why the person's login does not work, as a sentence; empty when it does."""
+        token = self._tokens.get(person)
+        if token is None:
+            return f"there is no person {person}"
+        return self._logins[person].host_error or advice(person, token) or token.last_error
+
+    def is_dead(self, person: str) -> bool:
+        """Whether only the operator can help."""
+        token = self._tokens.get(person)
+        return token is None or token.is_dead
+
+    def access(self, person: str) -> Access | None:
+        """What a call needs; None when the person has no usable access token now."""
+        token = self._tokens.get(person)
+        if token is None or token.access_token is None or token.api_server is None:
+            return None
+        if not token.usable(self._now()) or self._is_refused(person):
+            return None
+        login = self._logins[person]
+        try:
+            server = hosts.check(token.api_server, self._settings.api_hosts)
+        except UntrustedHostError as error:
+            if not login.host_error:
+                login.host_error = str(error)
+                self._note(person, Why.UNTRUSTED_HOST, str(error), level=logging.ERROR)
+            return None
+        login.host_error = ""
+        return Access(person, server, token.access_token)
+
+    @asynccontextmanager
+    async def use(self, person: str) -> AsyncIterator[Access]:
+        """An access token for one call, during which no refresh begins. Raises AccessTokenError when there is none."""
+        login = self._logins.get(person)
+        if login is None:
+            raise AccessTokenError(f"there is no person {person}")
+        async with login.gate.call():
+            access = self.access(person)
+            if access is None:
+                raise AccessTokenError(f"{person} has no usable access token now: {self.last_error(person)}")
+            yield access
+
+    def is_refreshing(self, person: str) -> bool:
+        """Whether an exchange is under way."""
+        login = self._logins.get(person)
+        return login is not None and login.flight is not None
+
+    async def settled(self, person: str) -> None:
+        """Wait for an exchange under way, if there is one. The caller sets the deadline."""
+        login = self._logins.get(person)
+        if login is not None and login.flight is not None:
+            await asyncio.wait({login.flight})
+
+    # --- what can be done ---
+
+    def load(self) -> None:
+        """Take QUOTEWIRE_PERSONS over where the vault holds none, and read the vault."""
+        for person, token in self._settings.persons.items():
+            if self._vault.adopt(person, token):
+                self._note(person, Why.NEW_TOKEN, f"{person}'s token was taken over from QUOTEWIRE_PERSONS")
+        self._read()
+
+    async def run(self) -> None:
+        """Keep every login usable until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                self._read()
+                delay = self._start_due()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(max(delay, 0.01), LOOK_S)):
+                        await self._wake.wait()
+        finally:
+            await self._stop_flights()
+
+    async def refresh(self, person: str, *, force: bool = False) -> Token:
+        """Make sure of a usable token; with `force`, of one newer than the cool-down. One exchange at a time.
+
+        Raises TokenSpentError when only a new token, made by hand, helps; AccessTokenError when it did not work now.
+        """
+        self._read()
+        token = self._known(person)
+        if token.is_dead:
+            raise TokenSpentError(self.last_error(person))
+        fresh = self.access(person) is not None and not self.is_refreshing(person)
+        if fresh and (not force or self._now() < cool_down_ends(token, self._policy)):
+            return token
+        if self._now() < self._logins[person].retry_at and not self.is_refreshing(person):
+            raise AccessTokenError(f"{person}'s token could not be refreshed just now: {self.last_error(person)}")
+        await self._exchange(person, Why.REQUESTED)
+        return self._result(person)
+
+    async def renew(self, person: str, refused: str) -> Token:
+        """Get past a refused access token, without ever starting a refresh storm.
+
+        If the refused token is no longer the current one, there is nothing to do. If it is and is young, somebody else
+        is refreshing the same login: answering at once would kill theirs, so a cool-down is waited out first, longer
+        each time. Raises like `refresh`; AccessTokenError while the cool-down lasts.
+        """
+        token = self._known(person)
+        if self.access(person) is not None and token.access_token != refused:
+            return token
+        if token.is_dead:
+            raise TokenSpentError(self.last_error(person))
+        self._doubt(person, token)
+        now, login = self._now(), self._logins[person]
+        if now < login.retry_at:
+            raise AccessTokenError(
+                f"{person}'s access token was refused {now - token.obtained_at:.0f} s after it was made;"
+                f" the next refresh is in {login.retry_at - now:.0f} s"
+            )
+        await self._exchange(person, Why.ACCESS_REFUSED)
+        return self._result(person)
+
+    def _doubt(self, person: str, token: Token) -> None:
+        """Take a refused access token out of use, and say from when on it may be replaced."""
+        login = self._logins[person]
+        if login.refused == token.access_token:
+            return
+        now = self._now()
+        login.refused = token.access_token
+        early = now < token.expires_at and now - token.obtained_at < token.life_s * SHORT_LIFE_SHARE
+        login.short_lives = login.short_lives + 1 if early else 0
+        doublings = max(login.short_lives - 1, 0)
+        login.retry_at = max(login.retry_at, cool_down_ends(token, self._policy, short_lives=doublings))
+        self._wake.set()
+        self._on_change(person)
+
+    # --- exchanges ---
+
+    def _start_due(self) -> float:
+        """Start what is due; seconds until something else is."""
+        soonest = float("inf")
+        for person in self._tokens:
+            if self.is_refreshing(person):
+                continue
+            wait = max(self._due(person), self._may_start_at()) - self._now()
+            if wait <= 0:
+                self._launch(person, self._why(person))
+            else:
+                soonest = min(soonest, wait)
+        return soonest
+
+    def _due(self, person: str) -> float:
+        token, login = self._tokens[person], self._logins[person]
+        if token.is_dead:
+            return float("inf")
+        if token.state is not TokenState.FRESH or self._is_refused(person):
+            return login.retry_at
+        return max(due_at(token, self._policy), login.retry_at)
+
+    def _may_start_at(self) -> float:
+        """One exchange at a time, unless the one under way is slow; and not before a rate limit allows it."""
+        busy = any(login.flight is not None for login in self._logins.values())
+        return max(self._not_before, self._started_at + START_SPACING_S if busy else 0.0)
+
+    def _why(self, person: str) -> Why:
+        token = self._tokens[person]
+        if not token.obtained_at:
+            return Why.STARTUP
+        return Why.ACCESS_REFUSED if self._is_refused(person) else Why.EXPIRY
+
+    def _is_refused(self, person: str) -> bool:
+        refused = self._logins[person].refused
+        return refused is not None and refused == self._tokens[person].access_token
+
+    def _launch(self, person: str, why: Why) -> asyncio.Task[None]:
+        login = self._logins[person]
+        if login.flight is None:
+            self._started_at = self._now()
+            login.flight = asyncio.create_task(self._fly(person, why), name=f"refresh {person}")
+        return login.flight
+
+    async def _exchange(self, person: str, why: Why) -> None:
+        """Run an exchange, or join the one under way; being cancelled does not end it."""
+        await asyncio.shield(self._launch(person, why))
+
+    async def _fly(self, person: str, why: Why) -> None:
+        login = self._logins[person]
+        try:
+            async with login.gate.refresh(DRAIN_S):
+                report = await exchange(self._errand(person))
+                self._settle(person, why, report)
+        except QuotewireError as error:
+            self._settle(person, why, Report(ending=Ending.FAILED, reason=str(error)))
+        finally:
+            login.flight = None
+            self._wake.set()
+        self._on_change(person)
+
+    def _errand(self, person: str) -> Errand:
+        return Errand(
+            data_dir=str(self._vault.data_dir),
+            master_key=self._vault.master_key,
+            person=person,
+            login_url=self._settings.login_url,
+            seen_obtained_at=self._tokens[person].obtained_at,
+        )
+
+    def _settle(self, person: str, why: Why, report: Report) -> None:
+        """Take over how an exchange ended."""
+        self.refreshes += report.ending is Ending.GRANTED
+        self._read()
+        login = self._logins[person]
+        if report.ending in GOOD_ENDINGS:
+            login.failures, login.retry_at, login.refused = 0, 0.0, None
+            self._ladder = 0
+            self._note(person, why, f"{person}'s token was refreshed ({why})")
+            return
+        login.failures += 1
+        pace = QUICK if report.ending in SAFE_ENDINGS else SLOW
+        login.retry_at = self._now() + max(pace.delay(login.failures, self._chance), report.retry_after_s)
+        if report.retry_after_s:
+            self._ladder += 1
+            self._not_before = self._now() + min(RATE_STEP_S * self._ladder, RATE_CAP_S)
+        level = logging.ERROR if self.is_dead(person) else logging.WARNING
+        self._note(person, why, f"{person}'s token was not refreshed ({report.ending}): {report.reason}", level=level)
+
+    def _result(self, person: str) -> Token:
+        token = self._known(person)
+        if token.is_dead:
+            raise TokenSpentError(self.last_error(person))
+        if self.access(person) is None:
+            raise AccessTokenError(f"{person}'s token could not be refreshed now: {self.last_error(person)}")
+        return token
+
+    # --- the vault ---
+
+    def _read(self) -> None:
+        """Read the vault again; persons added, replaced or removed by hand are noticed here."""
+        before = self._tokens
+        tokens = {person: self._vault.get(person) for person in self._vault.persons()}
+        self._tokens = {person: token for person, token in tokens.items() if token is not None}
+        for person, token in self._tokens.items():
+            login = self._logins.setdefault(person, Login())
+            if person in before and before[person].obtained_at != token.obtained_at:
+                login.host_error = ""
+            if person not in before or before[person] != token:
+                if not token.obtained_at and not token.attempted_at:  # a new token, made by hand
+                    login.failures, login.retry_at, login.refused = 0, 0.0, None
+                self._on_change(person)
+        for person in before.keys() - self._tokens.keys():
+            self._note(person, Why.REMOVED, f"{person} was removed from the vault")
+            self._on_change(person)
+
+    def _known(self, person: str) -> Token:
+        token = self._tokens.get(person)
+        if token is None:
+            raise AccessTokenError(f"there is no person {person}; add them with: quotewire persons add {person}")
+        return token
+
+    def _note(self, person: str, why: Why, detail: str, *, level: int = logging.INFO) -> None:
+        self._chronicle.note(Happening.TOKEN, why, person=person, detail=detail, level=level)
+
+    async def _stop_flights(self) -> None:
+        """Stop listening to exchanges under way; their processes finish alone."""
+        flights = [login.flight for login in self._logins.values() if login.flight is not None]
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)

@@ -1,0 +1,72 @@
+"""Polling in place of a stream: symbols that are wanted and that no stream carries are asked for over REST (R17)."""
+
+import asyncio
+import time
+from collections.abc import Callable, Set
+from typing import Final
+
+from quotewire.errors import UpstreamError
+from quotewire.market.quote import QuotePatch
+from quotewire.questrade import requests
+from quotewire.upstream.desk import Desk, Priority
+
+PATIENCE_S: Final = 5.0  # how long a symbol waits for a stream before it is polled
+EVERY_S: Final = 5.0  # between two polls of a symbol, at best
+BELIEVED_S: Final = 75.0  # a poll older than this stands for nothing
+TICK_S: Final = 0.5
+
+
+class Poller:
+    """Polls what is uncovered. `polled` tells since when (monotonic seconds) a symbol was last brought by a poll."""
+
+    def __init__(self, desk: Desk, on_patches: Callable[[list[QuotePatch]], None]) -> None:
+        self.polled: dict[int, float] = {}
+        self._desk = desk
+        self._on_patches = on_patches
+        self._uncovered: dict[int, float] = {}
+        self._asked: dict[int, float] = {}
+
+    def uncovered(self, symbol_ids: Set[int]) -> None:
+        """The symbols that need polling; those not in the set need it no more."""
+        now = time.monotonic()
+        for symbol_id in self._uncovered.keys() - symbol_ids:
+            del self._uncovered[symbol_id]
+            self.polled.pop(symbol_id, None)
+            self._asked.pop(symbol_id, None)
+        for symbol_id in symbol_ids - self._uncovered.keys():
+            self._uncovered[symbol_id] = now
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            for ids in self._due():
+                await self._poll(ids)
+            self._expire()
+            await asyncio.sleep(TICK_S)
+
+    def _due(self) -> list[list[int]]:
+        now = time.monotonic()
+        due = [
+            symbol_id
+            for symbol_id, since in self._uncovered.items()
+            if now - since >= PATIENCE_S and now - self._asked.get(symbol_id, 0.0) >= EVERY_S
+        ]
+        return [due[at : at + requests.MAX_IDS] for at in range(0, len(due), requests.MAX_IDS)]
+
+    async def _poll(self, ids: list[int]) -> None:
+        now = time.monotonic()
+        for symbol_id in ids:
+            self._asked[symbol_id] = now
+        try:
+            _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.POLL)
+        except UpstreamError:
+            return  # reported by the desk; what is polled ages
+        for patch in frame.patches:
+            if patch.symbol_id in self._uncovered:
+                self.polled[patch.symbol_id] = time.monotonic()
+        self._on_patches(frame.patches)
+
+    def _expire(self) -> None:
+        oldest = time.monotonic() - BELIEVED_S
+        for symbol_id in [i for i, at in self.polled.items() if at < oldest]:
+            del self.polled[symbol_id]

@@ -1,0 +1,402 @@
+"""Several people's logins as one source of quotes: the front of this package, and the owner of all its tasks."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, Final
+
+from quotewire.errors import QuotewireError, UpstreamError
+from quotewire.market.freshness import Road
+from quotewire.market.quote import Quote, QuotePatch, Source
+from quotewire.market.symbol import Symbol
+from quotewire.questrade import requests
+from quotewire.questrade.rest import RestClient
+from quotewire.questrade.tokens import TokenState
+from quotewire.settings import Settings
+from quotewire.upstream.adoption import Lesson
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.clock import MarketClock
+from quotewire.upstream.desk import Desk, Priority
+from quotewire.upstream.directory import Directory
+from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
+from quotewire.upstream.poller import Poller
+from quotewire.upstream.pool import Record, Standing, Verdict, verdict
+from quotewire.upstream.resolver import Resolution, Resolver
+from quotewire.upstream.session import StreamSession
+from quotewire.upstream.tape import Tape
+from quotewire.upstream.vault import Vault
+from quotewire.upstream.visitor import Visitor
+from quotewire.wire.messages import UpstreamState
+
+PASS_S: Final = 1.0  # between two looks at everything
+LINGER_S: Final = 30.0  # symbols nobody wants any more are carried on for this long
+FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
+CLOSE_S: Final = 1.5
+
+log = logging.getLogger("quotewire.upstream")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonState:
+    """One person's login as operators see it. `expires_at` is epoch seconds; no secrets."""
+
+    name: str
+    is_active: bool
+    token_state: str
+    api_server: str | None
+    expires_at: float
+    last_error: str
+    stream: str
+    symbol_count: int
+
+
+class Upstream:
+    """The upstream. `on_quotes` and `on_state` are called in the event loop and must not wait."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        vault: Vault,
+        *,
+        on_quotes: Callable[[list[Quote]], None],
+        on_state: Callable[[UpstreamState], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._settings = settings
+        self._on_quotes = on_quotes
+        self._on_state = on_state
+        self._limits = limits or Limits()
+        self._chronicle = Chronicle()
+        self._clock = MarketClock()
+        self._lesson = Lesson()
+        self._directory = Directory.open(settings.data_dir)
+        self._keeper = Keeper(settings, vault, chronicle=self._chronicle, on_change=self._token_changed)
+        self._rest = RestClient()
+        self._desk = Desk(self._keeper, self._rest, chronicle=self._chronicle)
+        self._resolver = Resolver(self._desk, self._directory)
+        self._tape = Tape(vault.next_epoch(), self._exchange_of)
+        self._poller = Poller(self._desk, self._polled)
+        self._visitor = Visitor(self._keeper, self._desk, self._clock, on_reached=self._reached)
+        self._wanted: frozenset[int] = frozenset()
+        self._lingering: dict[int, float] = {}
+        self._sessions: dict[str, StreamSession] = {}
+        self._owners: dict[str, asyncio.Task[None]] = {}
+        self._records: dict[str, Record] = {}
+        self._target: Assignment = {}
+        self._several = False
+        self._group: asyncio.TaskGroup | None = None
+        self._run: asyncio.Task[None] | None = None
+        self._closed = False
+        self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
+        self._since_ms = int(time.time() * 1000)
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self._verdict.state} ({self._verdict.reason}) wanted={len(self._wanted)}>"
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Run until cancelled. Trouble upstream is reported, never raised."""
+        self._run = asyncio.current_task()
+        self._keeper.load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._keeper.run(), name="keeper")
+                group.create_task(self._poller.run(), name="poller")
+                group.create_task(self._visitor.run(), name="visitor")
+                group.create_task(self._watch(), name="watch")
+        finally:
+            self._group = None
+
+    async def close(self) -> None:
+        """Stop everything within some 2 s; harmless a second time."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._run is not None and self._run is not asyncio.current_task():
+            self._run.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await asyncio.wait({self._run})
+        await self._resolver.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._rest.close()
+        self._directory.close()
+
+    async def _watch(self) -> None:
+        """Once a second: persons come and go, lingering ends, freshness ages, failed persons get another chance."""
+        while True:
+            try:
+                self._look()
+            except QuotewireError as error:
+                log.error("%s", error, extra={"event": "upstream.trouble", "reason": error.code})
+            await asyncio.sleep(PASS_S)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        self._follow_persons()
+        ended = [symbol_id for symbol_id, until in self._lingering.items() if until <= now]
+        for symbol_id in ended:
+            del self._lingering[symbol_id]
+        self._distribute()
+        moment = self._clock.now()
+        quotes = self._tape.judge_all(moment)
+        self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
+        self._emit(quotes)
+        self._announce()
+
+    # --- what the gateway asks ---
+
+    def want(self, symbol_ids: Set[int]) -> None:
+        """The whole set of symbols wanted now. Those no longer wanted are carried on for a while."""
+        wanted = frozenset(symbol_ids)
+        until = time.monotonic() + LINGER_S
+        for symbol_id in self._wanted - wanted:
+            self._lingering[symbol_id] = until
+        for symbol_id in wanted:
+            self._lingering.pop(symbol_id, None)
+        self._wanted = wanted
+        self._distribute()
+        self._announce()
+
+    async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
+        """Symbols by name and by id, names first, in the order given; within some 8 s."""
+        resolutions = await self._resolver.resolve(names, ids)
+        for resolution in resolutions:
+            if resolution.symbol is not None:
+                symbol = resolution.symbol
+                self._tape.learn(symbol.symbol_id, symbol.symbol, symbol.listing_exchange)
+        return resolutions
+
+    async def search(self, prefix: str, offset: int = 0) -> list[Symbol]:
+        """Symbols whose name or description begins with `prefix`. Raises UpstreamError."""
+        _, rows = await self._desk.call(requests.search(prefix, offset), priority=Priority.LOOKUP)
+        return [row.to_symbol() for row in rows]
+
+    async def snapshot(self, ids: Sequence[int]) -> list[Quote]:
+        """The newest quote of each: the book's where a stream carries it, else asked for. Raises UpstreamError."""
+        asked = [i for i in dict.fromkeys(ids) if self._tape.road(i) is not Road.UP or self._tape.book.get(i) is None]
+        for at in range(0, len(asked), requests.MAX_IDS):
+            request = requests.quotes(asked[at : at + requests.MAX_IDS])
+            _, frame = await self._desk.call(request, priority=Priority.LOOKUP)
+            self._polled(frame.patches)
+        return [quote for symbol_id in ids if (quote := self._tape.book.get(symbol_id)) is not None]
+
+    async def refresh(self, person: str, *, force: bool = False) -> PersonState:
+        """Make sure of a working login; how it stands afterwards. With `force`, refresh unless that was just done."""
+        with contextlib.suppress(UpstreamError):  # told in `last_error`
+            await self._keeper.refresh(person, force=force)
+        return self._person(person)
+
+    # --- what can be seen ---
+
+    @property
+    def state(self) -> UpstreamState:
+        """The connection to Questrade as a whole."""
+        return UpstreamState(
+            state=self._verdict.state.value,
+            reason=self._verdict.reason,
+            since=self._since_ms,
+            person=self._verdict.person,
+            symbol_count=len(self._carried() & self._wanted),
+        )
+
+    def persons(self) -> list[PersonState]:
+        """Everybody, in the order they are tried in."""
+        return [self._person(person) for person in self._keeper.persons]
+
+    def report(self) -> dict[str, Any]:
+        """Everything an operator may want to know, without secrets."""
+        return {
+            "state": self.state,
+            "marketClockOffsetS": round(self._clock.offset_s, 3),
+            "subscriptionHabit": self._lesson.habit.value,
+            "persons": [self._report_person(person) for person in self._keeper.persons],
+            "polled": len(self._poller.polled),
+            "lingering": len(self._lingering),
+            "last": self._chronicle.last(),
+        }
+
+    def counters(self) -> dict[str, int | float]:
+        """Plain numbers for the gauges."""
+        sessions = self._sessions.values()
+        return {
+            "persons": len(self._keeper.persons),
+            "persons_alive": sum(not self._keeper.is_dead(person) for person in self._keeper.persons),
+            "streams_live": sum(session.is_live for session in sessions),
+            "streams_opened": sum(session.streams_opened for session in sessions),
+            "frames": sum(session.frames for session in sessions),
+            "spoiled": sum(session.spoiled for session in sessions),
+            "symbols_wanted": len(self._wanted),
+            "symbols_carried": len(self._carried()),
+            "symbols_polled": len(self._poller.polled),
+            "symbols_known": len(self._directory),
+            "updates": self._tape.updates,
+            "calls": self._desk.calls,
+            "call_failures": self._desk.failures,
+            "token_refreshes": self._keeper.refreshes,
+        }
+
+    def _person(self, person: str) -> PersonState:
+        token = self._keeper.token(person)
+        session = self._sessions.get(person)
+        return PersonState(
+            name=person,
+            is_active=self._keeper.access(person) is not None,
+            token_state=_token_state(token.state if token else None, refreshing=self._keeper.is_refreshing(person)),
+            api_server=token.api_server if token else None,
+            expires_at=token.expires_at if token else 0.0,
+            last_error=self._keeper.last_error(person),
+            stream=session.snapshot.state.value if session else "disconnected",
+            symbol_count=len(session.carried) if session else 0,
+        )
+
+    def _report_person(self, person: str) -> dict[str, Any]:
+        state, session, token = self._person(person), self._sessions.get(person), self._keeper.token(person)
+        age = round(time.time() - token.obtained_at, 1) if token and token.obtained_at else None
+        return {
+            "name": state.name,
+            "isActive": state.is_active,
+            "tokenState": state.token_state,
+            "tokenAgeS": age,
+            "expiresAt": int(state.expires_at * 1000) or None,
+            "apiServer": state.api_server,
+            "lastError": state.last_error,
+            "stream": session.snapshot if session else None,
+            "symbolCount": state.symbol_count,
+        }
+
+    # --- persons and their streams ---
+
+    def _follow_persons(self) -> None:
+        """A session for everybody; none for those who were removed."""
+        persons = self._keeper.persons
+        for person in persons:
+            if person not in self._sessions and self._group is not None:
+                session = StreamSession(
+                    person,
+                    keeper=self._keeper,
+                    desk=self._desk,
+                    chronicle=self._chronicle,
+                    lesson=self._lesson,
+                    sink=self,
+                )
+                self._sessions[person] = session
+                self._records[person] = Record()
+                self._owners[person] = self._group.create_task(session.run(), name=f"session {person}")
+        for person in self._sessions.keys() - set(persons):
+            session = self._sessions.pop(person)
+            self._owners.pop(person).cancel()
+            self._records.pop(person)
+            self._emit(self._tape.turn(session.carried - self._carried(), Road.DOWN, self._clock.now()))
+
+    def _distribute(self) -> None:
+        """Decide who carries what, and tell every session its share. Nothing is dropped before somebody else has it."""
+        now = time.monotonic()
+        bearers = [
+            Bearer(person, not self._records[person].is_resting(now), self._limits.symbols_per_stream)
+            for person in self._keeper.persons
+            if person in self._sessions and not self._keeper.is_dead(person)
+        ]
+        effective = self._wanted | self._lingering.keys()
+        self._target = plan(effective, bearers, self._target)
+        carried = {person: session.carried & effective for person, session in self._sessions.items()}
+        shares = hand_over(self._target, carried)
+        for person, session in self._sessions.items():
+            session.assign(shares.get(person, frozenset()))
+        self._several = sum(map(len, carried.values())) > len(self._carried() & effective)
+        self._settle_roads()
+
+    def _settle_roads(self) -> None:
+        """What no stream carries any more is on no road, or on that of the polls."""
+        carried = self._carried()
+        moment = self._clock.now()
+        self._poller.uncovered(self._wanted - carried)
+        lost = [i for i in self._wanted | self._lingering.keys() if i not in carried]
+        lost += [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
+        self._emit(self._tape.turn([i for i in lost if i not in self._poller.polled], Road.DOWN, moment))
+        self._emit(self._tape.turn(carried, Road.UP, moment))
+
+    def _carried(self) -> frozenset[int]:
+        """Every symbol that some live stream carries."""
+        return frozenset[int]().union(*(session.carried for session in self._sessions.values()))
+
+    def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
+        """Data of a stream. Symbols that linger are kept current; others were never asked for."""
+        record = self._records.get(session.person)
+        if record is not None and record.failures:
+            record.worked()
+        self._emit(self._tape.received(patches, Source.STREAM, self._clock.now(), several=self._several))
+
+    def on_stream(self, session: StreamSession) -> None:
+        """A stream came up, went down or carries other symbols."""
+        record = self._records.get(session.person)
+        if record is not None and not session.is_live and session.assigned:
+            record.failed(time.monotonic())
+            self._chronicle.note(
+                Happening.ASSIGNMENT,
+                Why.PERSON_FAILED,
+                person=session.person,
+                detail=f"{session.person}'s stream is gone; its {len(session.assigned)} symbols go to others, if any",
+            )
+        self._distribute()
+        self._announce()
+
+    def _polled(self, patches: list[QuotePatch]) -> None:
+        """Data of a poll or a look-up."""
+        self._emit(self._tape.received(patches, Source.POLL, self._clock.now()))
+
+    def _token_changed(self, person: str) -> None:
+        session = self._sessions.get(person)
+        if session is not None:
+            session.token_changed()
+        self._visitor.stir()
+        self._announce()
+
+    def _reached(self, person: str) -> None:
+        session = self._sessions.get(person)
+        if session is not None:
+            session.reachable()
+        self._announce()
+
+    # --- telling ---
+
+    def _emit(self, quotes: list[Quote]) -> None:
+        if quotes:
+            self._on_quotes(quotes)
+
+    def _announce(self) -> None:
+        """Tell a change of the whole state."""
+        standings = [
+            Standing(
+                person,
+                is_dead=self._keeper.is_dead(person),
+                is_live=person in self._sessions and self._sessions[person].is_live,
+                has_access=self._keeper.access(person) is not None,
+            )
+            for person in self._keeper.persons
+        ]
+        now = verdict(standings, self._wanted, self._carried(), self._poller.polled, reached=self._clock.is_measured)
+        if now == self._verdict:
+            return
+        self._verdict, self._since_ms = now, int(time.time() * 1000)
+        self._chronicle.note(
+            Happening.UPSTREAM, now.reason, person=now.person, detail=f"the upstream is {now.state} ({now.reason})"
+        )
+        self._on_state(self.state)
+
+    def _exchange_of(self, symbol_id: int) -> str:
+        symbol = self._directory.find(symbol_id, stale=True)
+        return symbol.listing_exchange if symbol is not None else ""
+
+
+def _token_state(state: TokenState | None, *, refreshing: bool) -> str:
+    if state is None:
+        return "unknown"
+    return TokenState.REFRESHING.value if refreshing else state.value

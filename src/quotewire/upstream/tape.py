@@ -1,0 +1,185 @@
+"""The tape: what the streams and polls bring becomes stamped quotes, each with its freshness. Waits for nothing.
+
+It owns the book. For every symbol it knows the road its data takes, when data last came, and its usual pace; freshness
+is judged from these when data come, when a road changes, and once a second. `mono` is monotonic seconds, `ms` is
+milliseconds since 1970 of this machine's clock, `market` is Questrade's time.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from quotewire.market.book import Book
+from quotewire.market.calendar import MarketPhase, phase_at
+from quotewire.market.freshness import Pace, Road, judge
+from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on the three clocks."""
+
+    mono: float
+    ms: int
+    market: datetime
+
+
+@dataclass(slots=True)
+class Line:
+    """What is known of one symbol's data beside its quote. Times are monotonic seconds."""
+
+    exchange: str
+    road: Road = Road.DOWN
+    road_since: float = 0.0
+    data_at: float | None = None
+    close_seen: bool = True
+    was_open: bool = False
+    pace: Pace = field(default_factory=Pace)
+
+
+class Tape:
+    """Book, roads and paces of all symbols."""
+
+    def __init__(self, epoch: int, exchange_of: Callable[[int], str]) -> None:
+        self.book = Book(epoch)
+        self.updates = 0
+        self._exchange_of = exchange_of
+        self._lines: dict[int, Line] = {}
+        self._phases: dict[str, MarketPhase] = {}
+        self._phases_at = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def learn(self, symbol_id: int, name: str, exchange: str) -> None:
+        """What the directory knows of a symbol."""
+        self.book.learn(symbol_id, name)
+        if (line := self._lines.get(symbol_id)) is not None:
+            line.exchange = exchange
+
+    def road(self, symbol_id: int) -> Road:
+        """The road a symbol's data takes now."""
+        line = self._lines.get(symbol_id)
+        return Road.DOWN if line is None else line.road
+
+    def data_at(self, symbol_id: int) -> float | None:
+        """When data of the symbol last came (monotonic seconds)."""
+        line = self._lines.get(symbol_id)
+        return None if line is None else line.data_at
+
+    def phase(self, symbol_id: int, moment: Moment) -> MarketPhase:
+        """What the symbol's exchange is doing."""
+        return self._phase(self._line(symbol_id).exchange, moment)
+
+    def pace_s(self, symbol_id: int, moment: Moment) -> float | None:
+        """The symbol's usual time between two updates in the phase its market is in; None when not known."""
+        line = self._line(symbol_id)
+        return line.pace.expected_s(self._phase(line.exchange, moment))
+
+    def received(
+        self, patches: Iterable[QuotePatch], source: Source, moment: Moment, *, several: bool = False
+    ) -> list[Quote]:
+        """Take data; the quotes that changed. `several`: more than one stream carries some of these symbols."""
+        changed: list[Quote] = []
+        for patch in patches:
+            line = self._line(patch.symbol_id)
+            if source is Source.STREAM and line.road is not Road.UP:
+                self._turn(line, Road.UP, moment)
+            elif source is not Source.STREAM and line.road is Road.DOWN:
+                self._turn(line, Road.POLLING, moment)
+            phase = self._phase(line.exchange, moment)
+            line.data_at, line.close_seen = moment.mono, True
+            if source is Source.STREAM:
+                line.pace.observe(phase, moment.mono)
+            quote = self.book.apply(
+                patch,
+                source=source,
+                received_at_ms=moment.ms,
+                freshness=self._judge(line, phase, moment, bool(self._is_halted(patch))),
+                reject_older=several,
+            )
+            if quote is not None:
+                changed.append(quote)
+        self.updates += len(changed)
+        return changed
+
+    def turn(self, symbol_ids: Iterable[int], road: Road, moment: Moment) -> list[Quote]:
+        """These symbols' data take another road from now on; the quotes whose freshness changed by that."""
+        changed: list[Quote] = []
+        for symbol_id in symbol_ids:
+            line = self._line(symbol_id)
+            if line.road is not road:
+                self._turn(line, road, moment)
+                self._judge_into(changed, symbol_id, line, moment)
+        return changed
+
+    def judge_all(self, moment: Moment) -> list[Quote]:
+        """Judge every symbol anew; the quotes whose freshness changed by the mere passing of time."""
+        changed: list[Quote] = []
+        for symbol_id, line in self._lines.items():
+            is_open = self._phase(line.exchange, moment) is not MarketPhase.CLOSED
+            if line.was_open and not is_open and line.road is not Road.UP:
+                line.close_seen = False
+            line.was_open = is_open
+            self._judge_into(changed, symbol_id, line, moment)
+        return changed
+
+    def forget(self, symbol_ids: Iterable[int]) -> None:
+        """Drop what is known of these."""
+        for symbol_id in symbol_ids:
+            self._lines.pop(symbol_id, None)
+            self.book.drop(symbol_id)
+
+    def idle(self, before: float) -> list[int]:
+        """Symbols on no road for which nothing has come since `before` (monotonic seconds)."""
+        roadless = (Road.DOWN, Road.POLLING)
+        return [i for i, x in self._lines.items() if x.road in roadless and (x.data_at or x.road_since) < before]
+
+    def _line(self, symbol_id: int) -> Line:
+        line = self._lines.get(symbol_id)
+        if line is None:
+            line = self._lines[symbol_id] = Line(self._exchange_of(symbol_id))
+        return line
+
+    def _turn(self, line: Line, road: Road, moment: Moment) -> None:
+        if road is not Road.UP:
+            line.pace.interrupt()
+        line.road, line.road_since = road, moment.mono
+
+    def _judge_into(self, changed: list[Quote], symbol_id: int, line: Line, moment: Moment) -> None:
+        current = self.book.get(symbol_id)
+        if current is None:
+            return
+        phase = self._phase(line.exchange, moment)
+        freshness = self._judge(line, phase, moment, current.is_halted)
+        quote = self.book.judge(symbol_id, freshness, at_ms=moment.ms)
+        if quote is not None:
+            changed.append(quote)
+            self.updates += 1
+
+    def _judge(self, line: Line, phase: MarketPhase, moment: Moment, is_halted: bool) -> Freshness:
+        return judge(
+            road=line.road,
+            phase=phase,
+            age_s=None if line.data_at is None else moment.mono - line.data_at,
+            road_up_s=moment.mono - line.road_since,
+            is_halted=is_halted,
+            expected_s=line.pace.expected_s(phase),
+            close_seen=line.close_seen,
+        )
+
+    def _is_halted(self, patch: QuotePatch) -> bool:
+        if isinstance(patch.is_halted, bool):
+            return patch.is_halted
+        current = self.book.get(patch.symbol_id)
+        return current is not None and current.is_halted
+
+    def _phase(self, exchange: str, moment: Moment) -> MarketPhase:
+        """Looked up once a second for each exchange: the calendar is exact but not free."""
+        if not 0.0 <= moment.mono - self._phases_at < 1.0:
+            self._phases.clear()
+            self._phases_at = moment.mono
+        phase = self._phases.get(exchange)
+        if phase is None:
+            phase = self._phases[exchange] = phase_at(exchange, moment.market)
+        return phase

@@ -1,0 +1,67 @@
+"""The visitor: asks Questrade the time in each person's name, now and then.
+
+One cheap call measures Questrade's clock, keeps the session from ending (socket traffic does not), and shows that a
+person whose stream is down could have one again.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Final
+
+from quotewire.errors import UpstreamError
+from quotewire.questrade import requests
+from quotewire.upstream.clock import MarketClock
+from quotewire.upstream.desk import Desk, Priority
+from quotewire.upstream.keeper import Keeper
+
+EVERY_S: Final = 20 * 60.0  # a session ends after 30 minutes without a call
+AGAIN_S: Final = 10.0  # after a call that failed
+CALL_S: Final = 10.0
+TICK_S: Final = 1.0
+
+
+class Visitor:
+    """Calls on everybody; `on_reached(person)` after each call that was answered."""
+
+    def __init__(self, keeper: Keeper, desk: Desk, clock: MarketClock, *, on_reached: Callable[[str], None]) -> None:
+        self._keeper = keeper
+        self._desk = desk
+        self._clock = clock
+        self._on_reached = on_reached
+        self._next: dict[str, float] = {}
+        self._tokens: dict[str, str] = {}
+        self._stir = asyncio.Event()
+
+    def stir(self) -> None:
+        """Somebody's token changed."""
+        self._stir.set()
+
+    async def run(self) -> None:
+        """Visit until cancelled."""
+        while True:
+            self._stir.clear()
+            for person in self._keeper.persons:
+                access = self._keeper.access(person)
+                if access is None:
+                    continue
+                is_new = self._tokens.get(person) != access.token
+                if is_new or self._next.get(person, 0.0) <= time.monotonic():
+                    self._tokens[person] = access.token
+                    await self._visit(person)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stir.wait()
+
+    async def _visit(self, person: str) -> None:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(CALL_S):
+                record = await self._desk.call_as(person, requests.time(), priority=Priority.CHECK)
+            self._clock.measure(record.time, time.monotonic() - started)
+        except (UpstreamError, TimeoutError):
+            self._next[person] = time.monotonic() + AGAIN_S
+            return
+        self._next[person] = time.monotonic() + EVERY_S
+        self._on_reached(person)
