@@ -1,0 +1,281 @@
+"""The table of wanted symbols: who is asked, who is woken, what is let go, what a reconnect repeats."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from quotewire.client.subscriptions import ANSWER_TIMEOUT_S, RETRY_DELAY_S, Outcome, Reader, Subscriptions
+from quotewire.market.quote import Freshness, Quote, Source
+from quotewire.wire.codes import ErrorCode
+from quotewire.wire.messages import Error, Subscribe, SymbolResult, Unsubscribe
+
+AAPL, SHOP = 8049, 7
+BIG = 262_144
+
+
+def quote(symbol_id: int, sequence: int, epoch: int = 1, freshness: Freshness = Freshness.LIVE) -> Quote:
+    return Quote(
+        symbol={AAPL: "AAPL", SHOP: "SHOP.TO"}[symbol_id],
+        symbol_id=symbol_id,
+        epoch=epoch,
+        sequence=sequence,
+        freshness=freshness,
+        source=Source.STREAM,
+        delayed=False,
+        received_at=0,
+    )
+
+
+def good(symbol: str, symbol_id: int) -> SymbolResult:
+    return SymbolResult(ok=True, symbol=symbol, symbol_id=symbol_id)
+
+
+def bad(symbol: str, *, retryable: bool = False) -> SymbolResult:
+    return SymbolResult(ok=False, symbol=symbol, code=ErrorCode.UNKNOWN_SYMBOL, reason=symbol, retryable=retryable)
+
+
+@pytest.fixture
+def table() -> Subscriptions:
+    numbers: Iterator[int] = iter(range(1, 1000))
+    return Subscriptions(lambda prefix: f"{prefix}-{next(numbers)}")
+
+
+def online(table: Subscriptions) -> Subscriptions:
+    table.connected(BIG, 0.0)
+    return table
+
+
+def asked(outcome: Outcome) -> Subscribe:
+    (command,) = outcome.send
+    assert isinstance(command, Subscribe)
+    return command
+
+
+def granted(table: Subscriptions, reader: Reader, *results: SymbolResult) -> None:
+    table.answered(asked(table.join(reader, 0.0)).request_id, results, 0.0)
+
+
+def taken(reader: Reader) -> list[tuple[int, int]]:
+    items = []
+    while (item := reader.mailbox.get()) is not None:
+        items.append((item.symbol_id, item.sequence))
+    return items
+
+
+def test_names_and_ids_are_asked_for_in_one_message(table: Subscriptions) -> None:
+    command = asked(online(table).join(Reader(["AAPL", 7, "AAPL"], 8), 0.0))
+    assert (command.symbols, command.ids) == (["AAPL"], [7])
+
+
+def test_nothing_is_sent_before_the_welcome(table: Subscriptions) -> None:
+    assert table.join(Reader(["AAPL"], 8), 0.0).send == []
+    assert asked(table.connected(BIG, 0.0)).symbols == ["AAPL"]
+
+
+def test_quotes_reach_their_readers_once_and_in_order(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    assert reader.undecided == set()
+    assert table.accept([quote(AAPL, 4), quote(AAPL, 5)]) == {reader: None}
+    assert table.accept([quote(AAPL, 5), quote(AAPL, 3), quote(SHOP, 1)]) == {}
+    assert taken(reader) == [(AAPL, 4), (AAPL, 5)]
+
+
+def test_a_new_epoch_starts_over(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 9), quote(AAPL, 1, epoch=2), quote(AAPL, 10)])
+    assert taken(reader) == [(AAPL, 9), (AAPL, 1)]
+
+
+def test_a_second_reader_asks_nobody_and_begins_with_what_is_known(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    second = Reader(["AAPL"], 8)
+    outcome = table.join(second, 0.0)
+    assert (outcome.send, outcome.wake) == ([], {second: None})
+    assert taken(second) == [(AAPL, 4)]
+
+
+def test_only_the_last_reader_lets_go(table: Subscriptions) -> None:
+    first, second = Reader(["AAPL"], 8), Reader(["AAPL"], 8)
+    granted(online(table), first, good("AAPL", AAPL))
+    table.join(second, 0.0)
+    assert table.leave(first).send == []
+    (command,) = table.leave(second).send
+    assert isinstance(command, Unsubscribe)
+    assert command.ids == [AAPL]
+    assert table.leave(second).send == []
+    assert table.accept([quote(AAPL, 9)]) == {}
+    assert table.count == 0
+
+
+def test_two_names_of_one_symbol_count_as_one(table: Subscriptions) -> None:
+    by_name, by_id = Reader(["AAPL"], 8), Reader([AAPL], 8)
+    granted(online(table), by_name, good("AAPL", AAPL))
+    granted(table, by_id, good("AAPL", AAPL))
+    assert table.count == 1
+    assert table.leave(by_name).send == []
+    table.accept([quote(AAPL, 1)])
+    assert taken(by_id) == [(AAPL, 1)]
+    assert len(table.leave(by_id).send) == 1
+
+
+def test_letting_go_waits_for_what_is_unanswered(table: Subscriptions) -> None:
+    """The unanswered name could be the very symbol: an `unsubscribe` behind it would silence its reader."""
+    first, second = Reader([AAPL], 8), Reader(["AAPL"], 8)
+    granted(online(table), first, good("AAPL", AAPL))
+    request = asked(table.join(second, 0.0))
+    assert table.leave(first).send == []
+    outcome = table.answered(request.request_id, [good("AAPL", AAPL)], 0.0)
+    assert outcome.send == []
+    table.accept([quote(AAPL, 1)])
+    assert taken(second) == [(AAPL, 1)]
+
+
+def test_a_reader_that_left_before_the_answer_leaves_nothing_behind(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    request = asked(online(table).join(reader, 0.0))
+    assert table.leave(reader).send == []
+    (command,) = table.answered(request.request_id, [good("AAPL", AAPL)], 0.0).send
+    assert isinstance(command, Unsubscribe)
+    assert table.count == 0
+
+
+def test_refusals_are_told_and_forgotten(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "NOPE"], 8)
+    granted(online(table), reader, good("AAPL", AAPL), bad("NOPE"))
+    assert [result.symbol for result in reader.refused] == ["NOPE"]
+    assert not reader.hopeless
+    assert table.names == (AAPL,)
+    assert asked(table.join(Reader(["NOPE"], 8), 0.0)).symbols == ["NOPE"]
+
+
+def test_what_cannot_be_looked_up_now_is_asked_again(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, bad("AAPL", retryable=True))
+    assert (reader.undecided, reader.refused) == (set(), [])
+    assert table.deadline() == RETRY_DELAY_S
+    assert table.tick(RETRY_DELAY_S - 0.1).send == []
+    assert asked(table.tick(RETRY_DELAY_S)).symbols == ["AAPL"]
+
+
+def test_an_answer_that_never_comes_is_asked_for_again(table: Subscriptions) -> None:
+    first = asked(online(table).join(Reader(["AAPL"], 8), 0.0))
+    again = asked(table.tick(ANSWER_TIMEOUT_S))
+    assert again.symbols == ["AAPL"]
+    assert again.request_id != first.request_id
+    assert table.answered(first.request_id, [good("AAPL", AAPL)], 0.0).wake == {}
+
+
+def test_an_answer_that_is_too_short_leaves_the_rest_for_later(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "SHOP.TO"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    assert asked(table.tick(RETRY_DELAY_S)).symbols == ["SHOP.TO"]
+
+
+def test_an_error_for_the_whole_command_refuses_all_of_it(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", SHOP], 8)
+    request = asked(online(table).join(reader, 0.0))
+    error = Error(request_id=request.request_id, code=ErrorCode.TOO_MANY_SYMBOLS, message="too many")
+    table.refused(error, 0.0)
+    assert reader.hopeless
+    assert {result.code for result in reader.refused} == {ErrorCode.TOO_MANY_SYMBOLS}
+    assert [(r.symbol, r.symbol_id) for r in reader.refused] == [("AAPL", None), (None, SHOP)]
+
+
+def test_an_error_about_something_else_refuses_nothing(table: Subscriptions) -> None:
+    online(table).join(Reader(["AAPL"], 8), 0.0)
+    assert table.refused(Error(code=ErrorCode.INTERNAL_ERROR, message="x"), 0.0).wake == {}
+    assert table.unanswered == 1
+
+
+def test_a_reconnect_asks_for_everything_by_id_and_goes_on_where_it_was(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "SHOP.TO"], 8)
+    granted(online(table), reader, good("AAPL", AAPL), good("SHOP.TO", SHOP))
+    table.accept([quote(AAPL, 4), quote(SHOP, 2)])
+    taken(reader)
+    table.disconnected()
+    command = asked(table.connected(BIG, 1.0))
+    assert (command.symbols, command.ids) == ([], [AAPL, SHOP])
+    table.answered(command.request_id, [good("AAPL", AAPL), good("SHOP.TO", SHOP)], 1.0)
+    table.accept([quote(AAPL, 4), quote(SHOP, 5)])
+    assert taken(reader) == [(SHOP, 5)]
+
+
+def test_two_names_of_one_symbol_are_asked_for_once_after_a_reconnect(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    granted(table, Reader([AAPL], 8), good("AAPL", AAPL))
+    table.disconnected()
+    command = asked(table.connected(BIG, 1.0))
+    assert command.ids == [AAPL]
+    table.answered(command.request_id, [good("AAPL", AAPL)], 1.0)
+    assert asked(table.repeat(2.0)).ids == [AAPL]
+
+
+def test_what_was_asked_but_not_answered_is_asked_again_after_a_reconnect(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    online(table).join(reader, 0.0)
+    table.disconnected()
+    assert table.unanswered == 0
+    assert reader.undecided == {"AAPL"}
+    assert asked(table.connected(BIG, 1.0)).symbols == ["AAPL"]
+
+
+def test_while_disconnected_nothing_is_live(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    assert table.any_live
+    table.disconnected()
+    latest = table.latest("AAPL")
+    assert latest is not None
+    assert latest.freshness is Freshness.STALE
+    assert not table.any_live
+
+
+def test_a_reader_that_comes_while_disconnected_begins_with_the_next_snapshot(table: Subscriptions) -> None:
+    first, second = Reader(["AAPL"], 8), Reader(["AAPL"], 8)
+    granted(online(table), first, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    taken(first)
+    table.disconnected()
+    table.join(second, 0.0)
+    assert taken(second) == []
+    command = asked(table.connected(BIG, 1.0))
+    table.answered(command.request_id, [good("AAPL", AAPL)], 1.0)
+    table.accept([quote(AAPL, 4)])
+    assert (taken(first), taken(second)) == ([], [(AAPL, 4)])
+    latest = table.latest(AAPL)
+    assert latest is not None
+    assert latest.freshness is Freshness.LIVE
+
+
+def test_large_sets_are_split_by_the_limit_of_the_gateway(table: Subscriptions) -> None:
+    table.join(Reader([f"SYMBOL{n:04}" for n in range(200)], 400), 0.0)
+    commands = table.connected(1024, 0.0).send
+    assert len(commands) > 2
+    assert sum(len(command.symbols) for command in commands if isinstance(command, Subscribe)) == 200
+
+
+def test_polled_quotes_tell_the_ids_of_names(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "SHOP.TO"], 8)
+    table.join(reader, 0.0)
+    assert table.texts == ("AAPL", "SHOP.TO")
+    assert table.polled([quote(AAPL, 4)]) == {reader: None}
+    assert taken(reader) == [(AAPL, 4)]
+    assert reader.undecided == set()
+    assert asked(table.connected(BIG, 1.0)).ids == [AAPL]
+
+
+def test_the_argument_of_a_poll_is_text_where_it_is_known(table: Subscriptions) -> None:
+    granted(online(table), Reader([AAPL, 5], 8), good("AAPL", AAPL), good("X", 5))
+    table.accept([quote(AAPL, 1)])
+    assert table.texts == ("AAPL", "5")
+
+
+def test_latest_is_found_by_any_name(table: Subscriptions) -> None:
+    granted(online(table), Reader([AAPL], 8), good("AAPL", AAPL))
+    assert table.latest(AAPL) is None
+    table.accept([quote(AAPL, 1)])
+    assert table.latest("AAPL") == table.latest(AAPL) == quote(AAPL, 1)
+    assert table.latest("SHOP.TO") is None
