@@ -250,16 +250,18 @@ class Lifecycle:
 
     def _listen(self, now: float) -> None:
         """Start the silence clock anew."""
+        self._set_silence_timers(self._silence.restart(now))
+
+    def _set_silence_timers(self, due: dict[Timer, float]) -> None:
         self._timers.pop(Timer.MUTE, None)
         self._timers.pop(Timer.ZOMBIE, None)
-        due = self._silence.restart(now)
         if self._symbols:
             self._timers.update(due)
 
     def _silence_rule(self, event: on.SilenceRule, now: float) -> None:
-        changed = self._silence.change(event.mute_after_s, event.zombie_after_s)
-        if changed and self._link is Link.LIVE:
-            self._listen(now)
+        due = self._silence.change(event.mute_after_s, event.zombie_after_s, now)
+        if due is not None and self._link is Link.LIVE:
+            self._set_silence_timers(due)
 
     def _mute_due(self, event: on.Tick, now: float) -> None:
         if self._spoke_meanwhile(Timer.MUTE, now):

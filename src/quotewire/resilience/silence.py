@@ -41,8 +41,16 @@ class Silence:
         """Forget fruitless reconnects."""
         self._fruitless = 0
 
-    def change(self, mute_after_s: float | None, zombie_after_s: float | None) -> bool:
-        """Take over new limits; True when they differ."""
+    def change(self, mute_after_s: float | None, zombie_after_s: float | None, now: float) -> dict[Timer, float] | None:
+        """Take over new limits; when each is due, at the earliest now, or None when nothing changed.
+
+        Silence that was normal until now starts to count now; silence that was not goes on counting, so that limits
+        changed again and again never hide it.
+        """
         limits = {Timer.MUTE: mute_after_s, Timer.ZOMBIE: zombie_after_s}
-        changed, self._limits = limits != self._limits, limits
-        return changed
+        if limits == self._limits:
+            return None
+        if None in self._limits.values():
+            self._since = now
+        self._limits = limits
+        return {timer: max(now, due) for timer in limits if (due := self.due(timer)) is not None}

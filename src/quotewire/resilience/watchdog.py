@@ -1,0 +1,295 @@
+"""Which silence is a fault, and of whom (R6, R55, R56). Pure; one watchdog watches one stream.
+
+Two questions, kept apart:
+
+1. *Is the whole stream silent too long?* `silence()` gives the limits the connection machine uses: none while every
+   market is closed, longer the slower the symbols usually are. The machine re-subscribes, then reconnects.
+2. *Is one symbol mute while the stream speaks?* `step()` finds it by its usual pace, has it compared with one budgeted
+   REST quote, and repairs that symbol alone:
+
+| symbol is | event | what is done | becomes |
+|---|---|---|---|
+| any | stream data | its patience and repairs start over | LISTENING |
+| LISTENING | silent too long in regular hours | ask REST | CHECKING |
+| CHECKING | REST is newer than ours | repair | REPAIRING |
+| CHECKING | REST says the same | quiet up to now; patience doubled | LISTENING |
+| CHECKING | REST failed, or is overdue | | LISTENING |
+| REPAIRING | still silent, repairs left | repair again | REPAIRING |
+| REPAIRING | still silent | reroute | LISTENING |
+
+An answer that finds the symbol elsewhere than CHECKING came too late and is ignored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from quotewire.market.calendar import MarketPhase, phase_at
+from quotewire.market.freshness import EXTENDED, Pace
+from quotewire.resilience.lifecycle_events import SilenceRule
+
+
+class Watch(StrEnum):
+    """What is thought of one symbol."""
+
+    LISTENING = "listening"
+    CHECKING = "checking"
+    REPAIRING = "repairing"
+
+
+class WatchReason(StrEnum):
+    """Why the watchdog acted (R58)."""
+
+    SYMBOL_MUTE = "symbol_mute"
+    STILL_MUTE = "still_mute"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckByQuote:
+    """Get REST quotes of these symbols in one call, if the budget allows (look-up priority); answer each by `checked`
+    or `check_failed`.
+    """
+
+    symbol_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Subscribe this symbol anew: the REST quote proved that its stream lost it. RECOVERING until its data come."""
+
+    symbol_id: int
+    reason: WatchReason
+
+
+@dataclass(frozen=True, slots=True)
+class Reroute:
+    """Repairs did not help: carry the symbol on another person's stream, or open this one anew."""
+
+    symbol_id: int
+    reason: WatchReason
+
+
+Effect: TypeAlias = CheckByQuote | Repair | Reroute
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogConfig:
+    """Settings, in seconds."""
+
+    mute_after_s: float = 30.0
+    zombie_after_s: float = 300.0
+    extended_factor: float = 4.0  # extended hours are this much slower than a pace not yet known
+    stream_factor: float = 10.0  # a stream may be silent for this many of its usual gaps
+    unknown_pace_s: float = 60.0  # of a symbol, until its own is known
+    symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
+    symbol_mute_after_s: float = 60.0
+    symbol_mute_unknown_s: float = 300.0
+    patience_cap: float = 64.0
+    check_timeout_s: float = 30.0
+    check_spacing_s: float = 10.0  # between two REST calls of this watchdog
+    check_batch: int = 20
+    repair_timeout_s: float = 30.0
+    repairs: int = 2
+
+
+class _Symbol:
+    """What is known of one symbol."""
+
+    __slots__ = ("exchange", "is_halted", "last_at", "pace", "patience", "repairs", "state", "until")
+
+    def __init__(self, exchange: str, now: float) -> None:
+        self.exchange = exchange
+        self.pace = Pace()
+        self.last_at = now
+        self.is_halted = False
+        self.patience = 1.0
+        self.state = Watch.LISTENING
+        self.until = 0.0
+        self.repairs = 0
+
+
+class Watchdog:
+    """The watchdog of one stream. `now` is monotonic seconds, `when` the same moment as an aware datetime."""
+
+    def __init__(self, config: WatchdogConfig = WatchdogConfig()) -> None:
+        self._config = config
+        self._symbols: dict[int, _Symbol] = {}
+        self._phases: dict[str, MarketPhase] = {}
+        self._stream_last_at: float | None = None  # None: the stream is down, nobody is judged
+        self._checked_at = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._symbols)
+
+    def watch(self, symbol_id: int, exchange: str, now: float) -> None:
+        """Watch a symbol; watching it twice changes nothing."""
+        if symbol_id not in self._symbols:
+            self._symbols[symbol_id] = _Symbol(exchange, now)
+
+    def unwatch(self, symbol_id: int) -> None:
+        """Stop watching; unknown ids are ignored."""
+        self._symbols.pop(symbol_id, None)
+
+    def state(self, symbol_id: int) -> Watch | None:
+        """What is thought of a symbol; None when it is not watched."""
+        symbol = self._symbols.get(symbol_id)
+        return None if symbol is None else symbol.state
+
+    def expected_s(self, symbol_id: int) -> float | None:
+        """The symbol's usual gap in its market's phase, for judging freshness."""
+        symbol = self._symbols.get(symbol_id)
+        return None if symbol is None else symbol.pace.expected_s(self._phase(symbol))
+
+    # --- what happens ---
+
+    def heard(self, symbol_id: int, now: float, *, is_halted: bool = False) -> None:
+        """Stream data of this symbol came. Called for each quote: two look-ups and a little arithmetic."""
+        self._stream_last_at = now
+        symbol = self._symbols.get(symbol_id)
+        if symbol is None:
+            return
+        symbol.pace.observe(self._phase(symbol), now)
+        symbol.last_at = now
+        symbol.is_halted = is_halted
+        symbol.state = Watch.LISTENING
+        symbol.patience = 1.0
+        symbol.repairs = 0
+
+    def stream_up(self, now: float) -> None:
+        """The stream is live (again): everybody starts with a clean sheet."""
+        self._stream_last_at = now
+        for symbol in self._symbols.values():
+            symbol.last_at = now
+            symbol.state = Watch.LISTENING
+            symbol.repairs = 0
+
+    def stream_down(self) -> None:
+        """The stream is gone: until `stream_up` no silence counts, and no pace is learned from it."""
+        self._stream_last_at = None
+        for symbol in self._symbols.values():
+            symbol.pace.interrupt()
+            symbol.state = Watch.LISTENING
+
+    def checked(self, symbol_id: int, *, newer: bool, now: float) -> list[Effect]:
+        """The REST quote of a symbol came: `newer` when it tells of something the stream never did."""
+        symbol = self._symbols.get(symbol_id)
+        if symbol is None or symbol.state is not Watch.CHECKING:
+            return []
+        if newer:
+            symbol.repairs = 0
+            return self._repair(symbol_id, symbol, WatchReason.SYMBOL_MUTE, now)
+        symbol.state = Watch.LISTENING
+        symbol.last_at = now  # proved quiet up to now
+        symbol.patience = min(self._config.patience_cap, symbol.patience * 2)
+        return []
+
+    def check_failed(self, symbol_id: int) -> None:
+        """No REST quote could be had; the symbol will be checked again."""
+        symbol = self._symbols.get(symbol_id)
+        if symbol is not None and symbol.state is Watch.CHECKING:
+            symbol.state = Watch.LISTENING
+
+    def step(self, now: float, when: datetime) -> list[Effect]:
+        """Look at every symbol; call it every few seconds."""
+        self._phases = {symbol.exchange: phase_at(symbol.exchange, when) for symbol in self._symbols.values()}
+        if self._stream_last_at is None:
+            return []
+        effects: list[Effect] = []
+        suspects: list[int] = []
+        for symbol_id, symbol in self._symbols.items():
+            effects += DUE[symbol.state](self, symbol_id, symbol, now, suspects)
+        return effects + self._check(suspects, now)
+
+    def silence(self, when: datetime) -> SilenceRule:
+        """The limits of the whole stream's silence now, for the connection machine.
+
+        None while no watched market trades. Otherwise never below the configured limits, and longer where the symbols'
+        own paces, taken together, say so.
+        """
+        rate, regular = 0.0, False
+        for symbol in self._symbols.values():
+            phase = phase_at(symbol.exchange, when)
+            if phase is MarketPhase.CLOSED or symbol.is_halted:
+                continue
+            regular = regular or phase is MarketPhase.REGULAR
+            rate += 1.0 / max(0.001, self._usual_gap_s(symbol, phase))
+        if rate == 0.0:
+            return SilenceRule(None, None)
+        slower = 1.0 if regular else self._config.extended_factor
+        mute = max(self._config.mute_after_s * slower, self._config.stream_factor / rate)
+        ratio = self._config.zombie_after_s / self._config.mute_after_s
+        return SilenceRule(_coarse(mute), _coarse(mute * ratio))
+
+    # --- the rows of the table ---
+
+    def _listening_due(self, symbol_id: int, symbol: _Symbol, now: float, suspects: list[int]) -> list[Effect]:
+        if self._phase(symbol) is MarketPhase.REGULAR and not symbol.is_halted and self._is_mute(symbol, now):
+            suspects.append(symbol_id)
+        return []
+
+    def _checking_due(self, symbol_id: int, symbol: _Symbol, now: float, suspects: list[int]) -> list[Effect]:
+        if now >= symbol.until:
+            symbol.state = Watch.LISTENING
+        return []
+
+    def _repairing_due(self, symbol_id: int, symbol: _Symbol, now: float, suspects: list[int]) -> list[Effect]:
+        if now < symbol.until:
+            return []
+        if symbol.repairs < self._config.repairs:
+            return self._repair(symbol_id, symbol, WatchReason.STILL_MUTE, now)
+        symbol.state = Watch.LISTENING
+        symbol.last_at = now
+        return [Reroute(symbol_id, WatchReason.STILL_MUTE)]
+
+    def _repair(self, symbol_id: int, symbol: _Symbol, reason: WatchReason, now: float) -> list[Effect]:
+        symbol.state = Watch.REPAIRING
+        symbol.until = now + self._config.repair_timeout_s
+        symbol.repairs += 1
+        return [Repair(symbol_id, reason)]
+
+    def _check(self, suspects: list[int], now: float) -> list[Effect]:
+        """One REST call at a time, for those silent longest."""
+        if not suspects or now - self._checked_at < self._config.check_spacing_s:
+            return []
+        self._checked_at = now
+        chosen = sorted(suspects, key=lambda symbol_id: self._symbols[symbol_id].last_at)[: self._config.check_batch]
+        for symbol_id in chosen:
+            self._symbols[symbol_id].state = Watch.CHECKING
+            self._symbols[symbol_id].until = now + self._config.check_timeout_s
+        return [CheckByQuote(tuple(chosen))]
+
+    def _is_mute(self, symbol: _Symbol, now: float) -> bool:
+        """Silent too long by its own pace, while the stream speaks: a silent stream is the machine's affair."""
+        assert self._stream_last_at is not None
+        if now - self._stream_last_at > self._config.mute_after_s:
+            return False
+        usual = symbol.pace.expected_s(MarketPhase.REGULAR)
+        limit = self._config.symbol_mute_unknown_s
+        if usual is not None:
+            limit = max(self._config.symbol_mute_after_s, usual * self._config.symbol_factor)
+        return now - symbol.last_at > limit * symbol.patience
+
+    def _usual_gap_s(self, symbol: _Symbol, phase: MarketPhase) -> float:
+        known = symbol.pace.expected_s(phase)
+        if known is not None:
+            return known
+        return self._config.unknown_pace_s * (self._config.extended_factor if phase in EXTENDED else 1.0)
+
+    def _phase(self, symbol: _Symbol) -> MarketPhase:
+        """As of the last step; before the first one nobody is judged."""
+        return self._phases.get(symbol.exchange, MarketPhase.CLOSED)
+
+
+Due: TypeAlias = Callable[[Watchdog, int, _Symbol, float, list[int]], list[Effect]]
+DUE: Final[dict[Watch, Due]] = {
+    Watch.LISTENING: Watchdog._listening_due,
+    Watch.CHECKING: Watchdog._checking_due,
+    Watch.REPAIRING: Watchdog._repairing_due,
+}
+
+
+def _coarse(seconds: float) -> float:
+    """Rounded up to ten seconds above a minute, so that a slowly drifting pace is not news each time."""
+    return seconds if seconds <= 60 else -(-seconds // 10) * 10

@@ -1,0 +1,182 @@
+"""Which silence is a fault: of a symbol, of the stream, or of nobody because the market rests."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from quotewire.market.calendar import TORONTO
+from quotewire.resilience.lifecycle_events import SilenceRule
+from quotewire.resilience.watchdog import (
+    CheckByQuote,
+    Effect,
+    Repair,
+    Reroute,
+    Watch,
+    Watchdog,
+    WatchdogConfig,
+    WatchReason,
+)
+
+OPEN = datetime(2026, 3, 3, 11, 0, tzinfo=TORONTO)  # a Tuesday
+NIGHT = datetime(2026, 3, 3, 23, 0, tzinfo=TORONTO)
+HOLIDAY = datetime(2026, 7, 1, 11, 0, tzinfo=TORONTO)  # Canada Day: New York trades
+BUSY, MUTE = 1, 2
+
+
+class Scene:
+    """Two Toronto symbols on one stream; `BUSY` speaks every second, `MUTE` did every two until it stopped at 60 s."""
+
+    def __init__(self, opening: datetime = OPEN, **settings: float) -> None:
+        self.opening = opening
+        self.dog = Watchdog(WatchdogConfig(**settings))  # type: ignore[arg-type]
+        self.now = 0.0
+        for symbol_id in (BUSY, MUTE):
+            self.dog.watch(symbol_id, "TSX", 0.0)
+        self.dog.stream_up(0.0)
+        self.pass_time(60, mute_speaks=True)
+
+    def pass_time(self, seconds: int, *, mute_speaks: bool = False, busy_speaks: bool = True) -> list[Effect]:
+        effects: list[Effect] = []
+        for _ in range(seconds):
+            self.now += 1
+            effects += self.dog.step(self.now, self.opening + timedelta(seconds=self.now))
+            if busy_speaks:
+                self.dog.heard(BUSY, self.now)
+            if mute_speaks and self.now % 2 == 0:
+                self.dog.heard(MUTE, self.now)
+        return effects
+
+
+def test_a_mute_symbol_is_checked_once_and_repaired_alone() -> None:
+    scene = Scene()
+
+    assert scene.pass_time(60) == []
+    assert scene.pass_time(20) == [CheckByQuote((MUTE,))]
+    assert scene.dog.checked(MUTE, newer=True, now=scene.now) == [Repair(MUTE, WatchReason.SYMBOL_MUTE)]
+    assert scene.dog.state(MUTE) is Watch.REPAIRING
+    assert scene.pass_time(10, mute_speaks=True) == []
+    assert scene.dog.state(MUTE) is Watch.LISTENING
+
+
+def test_repairs_that_do_not_help_end_in_another_road() -> None:
+    scene = Scene()
+    scene.pass_time(80)
+    scene.dog.checked(MUTE, newer=True, now=scene.now)
+
+    assert scene.pass_time(70) == [Repair(MUTE, WatchReason.STILL_MUTE), Reroute(MUTE, WatchReason.STILL_MUTE)]
+    assert scene.dog.state(MUTE) is Watch.LISTENING
+
+
+def test_a_quiet_symbol_is_asked_about_ever_less() -> None:
+    scene = Scene()
+    checks = []
+    for _ in range(2000):
+        if scene.pass_time(1):
+            checks.append(scene.now)
+            assert scene.dog.checked(MUTE, newer=False, now=scene.now) == []
+
+    gaps = [later - earlier for earlier, later in pairwise(checks)]
+    assert gaps == sorted(gaps)
+    assert 3 <= len(checks) <= 5
+
+
+@pytest.mark.parametrize("failing", ["answer", "silence"])
+def test_a_check_that_fails_is_made_again(failing: str) -> None:
+    scene = Scene()
+    scene.pass_time(80)
+    if failing == "answer":
+        scene.dog.check_failed(MUTE)
+
+    assert CheckByQuote((MUTE,)) in scene.pass_time(45)
+
+
+def test_an_answer_that_comes_too_late_is_ignored() -> None:
+    scene = Scene()
+    scene.pass_time(80)
+    scene.pass_time(2, mute_speaks=True)
+
+    assert scene.dog.checked(MUTE, newer=True, now=scene.now) == []
+    assert scene.dog.checked(99, newer=True, now=scene.now) == []
+    scene.dog.check_failed(99)
+    assert scene.dog.state(MUTE) is Watch.LISTENING
+
+
+def test_many_suspects_share_one_call() -> None:
+    scene = Scene()
+    for symbol_id in range(10, 60):
+        scene.dog.watch(symbol_id, "TSX", scene.now)
+
+    calls = [effect for effect in scene.pass_time(330) if isinstance(effect, CheckByQuote)]
+    asked = [symbol_id for call in calls for symbol_id in call.symbol_ids]
+    assert all(len(call.symbol_ids) <= 20 for call in calls)
+    assert set(range(10, 60)) <= set(asked)
+
+
+@pytest.mark.parametrize("opening", [NIGHT, HOLIDAY])
+def test_nobody_is_mute_in_a_closed_market(opening: datetime) -> None:
+    scene = Scene()
+    scene.opening = opening
+
+    assert scene.pass_time(3000) == []
+
+
+def test_a_halted_symbol_is_not_mute() -> None:
+    scene = Scene()
+    scene.dog.heard(MUTE, scene.now, is_halted=True)
+
+    assert scene.pass_time(3000) == []
+
+
+def test_a_silent_stream_is_the_machines_affair() -> None:
+    scene = Scene()
+
+    assert scene.pass_time(3000, busy_speaks=False) == []
+
+
+def test_a_lost_stream_starts_everybody_over_and_teaches_no_pace() -> None:
+    scene = Scene()
+    scene.pass_time(80)
+    scene.dog.stream_down()
+    assert scene.pass_time(500, busy_speaks=False) == []
+    scene.dog.stream_up(scene.now)
+
+    assert scene.dog.state(MUTE) is Watch.LISTENING
+    assert scene.pass_time(30) == []
+    scene.dog.heard(MUTE, scene.now)
+    assert scene.dog.expected_s(MUTE) == pytest.approx(2.0)
+
+
+def test_unwatched_symbols_are_forgotten() -> None:
+    scene = Scene()
+    scene.dog.unwatch(MUTE)
+    scene.dog.unwatch(MUTE)
+    scene.dog.heard(MUTE, scene.now)
+
+    assert (len(scene.dog), scene.dog.state(MUTE), scene.dog.expected_s(MUTE)) == (1, None, None)
+    assert scene.pass_time(1000) == []
+
+
+def test_the_streams_own_limits_follow_market_and_pace() -> None:
+    scene = Scene()
+
+    assert scene.dog.silence(OPEN) == SilenceRule(30.0, 300.0)
+    assert scene.dog.silence(NIGHT) == SilenceRule(None, None)
+    assert scene.dog.silence(HOLIDAY) == SilenceRule(None, None)
+    evening = scene.dog.silence(OPEN.replace(hour=17))
+    assert evening.mute_after_s is not None
+    assert evening.mute_after_s > 120  # two symbols of unknown, slow evening pace
+
+
+def test_a_stream_of_one_sleepy_symbol_is_given_time() -> None:
+    dog = Watchdog()
+    dog.watch(7, "TSXV", 0.0)
+    assert dog.silence(OPEN) == SilenceRule(600.0, 6000.0)
+
+    dog.stream_up(0.0)
+    for minute in range(1, 30):
+        dog.step(minute * 300.0, OPEN)
+        dog.heard(7, minute * 300.0)
+
+    assert dog.silence(OPEN) == SilenceRule(3000.0, 30_000.0)
+    assert Watchdog().silence(OPEN) == SilenceRule(None, None)
