@@ -5,6 +5,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import Field, replace
 from typing import Any, Final
 
@@ -57,7 +58,20 @@ async def _serve(config: SimulatorConfig) -> None:
     async with Simulator(config) as sim:
         print(json.dumps(ready(sim)), flush=True)
         print(f"simulated Questrade at {sim.login_url}, faults at {sim.control_url}; Ctrl-C ends it", file=sys.stderr)
-        await stop.wait()
+        await _first(sim.run(), stop.wait())
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first; raises what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def _reader(setting: Field[Any]) -> Any:

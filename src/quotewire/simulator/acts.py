@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from quotewire.simulator.faults import ActiveFault, Seam
 from quotewire.simulator.hub import QUOTES, Ending, Extra, Session, StreamHub
-from quotewire.simulator.limits import Category
+from quotewire.simulator.limits import EVERYONE, Category
 from quotewire.simulator.network import Network
 from quotewire.simulator.rows import Change
 from quotewire.simulator.stream import ending_of
@@ -94,7 +94,8 @@ class Acts:
         persons = [fault.person] if fault.person else list(self.world.config.persons)
         for person in persons:
             category = Category(fault.params["category"])
-            self.world.limiter.spend_hour(person, category, self.world.real_now(), fault.params["left"])
+            payer = person if self.world.config.limit_scope == "person" else EVERYONE
+            self.world.limiter.spend_hour(payer, category, self.world.real_now(), fault.params["left"])
         return len(persons)
 
     async def _garbage(self, fault: ActiveFault) -> int:

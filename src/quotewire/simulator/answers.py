@@ -95,6 +95,10 @@ def option_quotes(call: Call) -> dict[str, Any]:
         raise Refusal(1004, "filters")
     if wanted is not None and (not isinstance(wanted, list) or len(wanted) > MOST_OPTION_IDS):
         raise Refusal(1024, "optionIds")
+    if not all(isinstance(each, int) for each in wanted or ()):
+        raise Refusal(1002, "optionIds")
+    if filters is not None and not isinstance(filters, list):
+        raise Refusal(1002, "filters")
     chosen = [each for each in call.world.contracts if each.listing.symbol_id in set(wanted or ())]
     for each in filters or []:
         chosen += _filtered(call, each)
@@ -182,6 +186,9 @@ def _filtered(call: Call, wanted: Any) -> list[options.Contract]:
     expiry = str(wanted["expiryDate"])[:10]
     kind = wanted.get("optionType")
     lowest, highest = wanted.get("minstrikePrice"), wanted.get("maxstrikePrice")
+    for name, value in (("minstrikePrice", lowest), ("maxstrikePrice", highest)):
+        if value is not None and not isinstance(value, int | float):
+            raise Refusal(1002, name)
     return [
         each
         for each in call.world.contracts

@@ -22,14 +22,17 @@ _MODIFIERS: Final = frozenset(
     {"expires_in", "api_server", "api_server_shape", "token_slow", "rest_slow", "stream_port_dead"}
 )
 
+_IMPERSONAL: Final = frozenset(  # the upgrade comes before the token; hosts, ports and the market are everybody's
+    {"upgrade_hang", "upgrade_refused", "upgrade_drop", "api_host_change", "port_change", "burst", "halt", "resume"}
+)
+
 TOKEN, REST, CONTENT, UPGRADE, AUTH = Seam.TOKEN, Seam.REST, Seam.CONTENT, Seam.UPGRADE, Seam.AUTH
 STREAM, NOW, MARKET, DOWN = Seam.STREAM, Seam.NOW, Seam.MARKET, Seam.DOWN
 
 
 def _fault(name: str, seams: tuple[Seam, ...] | Seam, text: str, fact: str, *params: Param) -> FaultSpec:
-    return FaultSpec(
-        name, frozenset(seams if isinstance(seams, tuple) else (seams,)), text, fact, params, name in _MODIFIERS
-    )
+    where = frozenset(seams if isinstance(seams, tuple) else (seams,))
+    return FaultSpec(name, where, text, fact, params, name not in _IMPERSONAL, name in _MODIFIERS)
 
 
 _LIST: Final = (
@@ -49,7 +52,7 @@ _LIST: Final = (
     _fault("token_hang", TOKEN, "no answer for `after_s` seconds, then the connection ends", "W", _SPEND,
            _param("after_s", 3600.0, "seconds", *NUMBER)),
     _fault("token_slow", TOKEN, "the right answer, late", "invented", _AFTER,
-           _param("spend", "late", "when the token is spent: with the answer, and not if the client has gone; or at once",
+           _param("spend", "late", "spent with the answer (and not if the client left), or at once",
                   choices=("late", "at_once"))),
     _fault("token_maintenance", TOKEN, "an HTML maintenance page instead of JSON", "C",
            _param("status", 503, "HTTP status (unverified)"), _SPEND),
@@ -94,7 +97,7 @@ _LIST: Final = (
            _param("path", "markets/quotes", "markets/quotes or notifications")),
     # sockets
     _fault("upgrade_hang", UPGRADE, "the WebSocket upgrade is not answered", "invented",
-           _param("after_s", 3600.0, "seconds", *NUMBER), _KIND),
+           _param("after_s", 60.0, "seconds", *NUMBER), _KIND),
     _fault("upgrade_refused", UPGRADE, "the WebSocket upgrade is answered with a status", "invented",
            _param("status", 503, "HTTP status"), _KIND),
     _fault("upgrade_drop", UPGRADE, "the connection is reset instead of upgraded", "W", _KIND),

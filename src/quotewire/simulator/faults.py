@@ -55,6 +55,7 @@ class FaultSpec:
     help: str
     fact: str
     params: tuple[Param, ...] = ()
+    personal: bool = True  # it can be limited to one person
     modifies: bool = False  # it bends the answer instead of deciding it, so several can act on one request
 
     @property
@@ -113,6 +114,8 @@ class FaultBook:
             raise FaultError(f"there is no fault {name!r}: use one of {', '.join(sorted(self.specs))}")
         if person is not None and person not in self.persons:
             raise FaultError(f"there is no person {person!r}: use one of {', '.join(sorted(self.persons))}")
+        if person is not None and not spec.personal:
+            raise FaultError(f"fault {name} hits everybody: leave the person out")
         known = spec.params_by_name
         for key, value in params.items():
             if key not in known:

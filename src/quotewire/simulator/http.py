@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import socket
-import struct
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,7 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from quotewire.errors import ConfigurationError
+from quotewire.simulator.ports import bind, hold, reset_on_close
 
 CUT: Final = "quotewire.cut"  # the key in an ASGI scope's extensions under which a connection can be cut
 CUT_DEADLINE_S: Final = 5.0
@@ -58,45 +56,43 @@ class HttpPort:
         self._config.load()
         self._state = ServerState()
         self._server: asyncio.Server | None = None
-
-    @property
-    def listening(self) -> bool:
-        """Connections are accepted."""
-        return self._server is not None
+        self._held: socket.socket | None = None
 
     async def start(self) -> None:
         """Listen; with port 0 a free port is chosen and kept. Raises ConfigurationError naming a port that is taken."""
         if self._server is not None:
             return
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._protocol, self._host, self.port)
-        except OSError as error:
-            raise ConfigurationError(port_error(self.name, self._host, self.port, error)) from error
-        self.port = self._server.sockets[0].getsockname()[1]
+        bound, self._held = self._held or bind(self.name, self._host, self.port), None
+        self.port = bound.getsockname()[1]
+        self._server = await asyncio.get_running_loop().create_server(self._protocol, sock=bound)
 
-    def down(self, style: str = RESET) -> None:
+    async def down(self, style: str = RESET) -> None:
         """Stop listening and cut every connection; `start` brings the same port back."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        self.cut_all(style)
-
-    def cut_all(self, style: str = RESET) -> None:
-        """Cut every open connection."""
-        for connection in list(self._state.connections):
-            if isinstance(connection, CuttableProtocol):
-                connection.cut(style)
+        if self._server is None:
+            return
+        self._close(style)
+        self._held = await hold(self._host, self.port)
 
     async def stop(self) -> None:
         """Close for good; requests in progress are cancelled."""
-        self.down("close")
+        self._close("close")
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         tasks = list(self._state.tasks)
         for task in tasks:
             task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CUT_DEADLINE_S):
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _close(self, style: str) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self._state.connections):
+            if isinstance(connection, CuttableProtocol):
+                connection.cut(style)
 
     def _protocol(self) -> CuttableProtocol:
         return CuttableProtocol(config=self._config, server_state=self._state, app_state={})
@@ -117,17 +113,3 @@ async def gone(request: Request, deadline_s: float) -> bool:
                 if message["type"] == "http.disconnect":
                     return True
     return False
-
-
-def reset_on_close(transport: asyncio.BaseTransport) -> None:
-    """Make the coming close of a connection a reset."""
-    connected = transport.get_extra_info("socket")
-    if connected is None or connected.fileno() < 0:
-        return
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connected.fileno())) as twin:
-        twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def port_error(name: str, host: str, port: int, error: OSError) -> str:
-    """One line that names the port and what is wrong with it."""
-    return f"the simulator's {name} port {port} on {host} cannot be opened: {error.strerror or error}; choose another"

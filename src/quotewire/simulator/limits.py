@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+EVERYONE: Final = "everyone"  # who pays when all share one budget
 HOUR_S: Final = 3600.0
 
 

@@ -1,6 +1,7 @@
 """All ports: the login, the control port, and API hosts that come and go, each with streaming ports of its own."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -18,14 +19,19 @@ SHUTDOWN = Ending("shutdown", "code", 1001)
 
 @dataclass(slots=True)
 class ApiHost:
-    """One API host: its HTTP port and its two streaming ports."""
+    """One API host: its HTTP port, its two streaming ports, and streaming ports it had before that still work."""
 
     http: HttpPort
     streams: dict[str, StreamPort]
+    older: list[StreamPort] = field(default_factory=list)
 
-    def port_of(self, kind: str) -> int:
-        """The streaming port of a kind."""
-        return self.streams[kind].port
+    def ports(self) -> list[StreamPort]:
+        """All its streaming ports."""
+        return [*self.streams.values(), *self.older]
+
+    async def stop(self, ending: Ending) -> None:
+        """Close it for good; its sockets end as told."""
+        await asyncio.gather(*(stream.stop(ending) for stream in self.ports()), self.http.stop())
 
 
 class Network:
@@ -71,10 +77,7 @@ class Network:
 
     async def stop(self) -> None:
         """Close every port; sockets end with 1001."""
-        for host in self._hosts:
-            for stream in host.streams.values():
-                await stream.down(SHUTDOWN)
-            await host.http.stop()
+        await asyncio.gather(*(host.stop(SHUTDOWN) for host in self._hosts))
         for port in (self._login, self._control):
             if port is not None:
                 await port.stop()
@@ -89,17 +92,16 @@ class Network:
         app = Starlette(routes=[Route("/v1/{path:path}", api.serve, methods=METHODS)])
         host = ApiHost(HttpPort("API", app, self._world.config.host, api_port), streams)
         await host.http.start()
+        self._hosts.append(host)  # before its streaming ports open, so that `stop` finds it
         for stream in streams.values():
             await stream.start()
-        self._hosts.append(host)
         return host
 
     async def close_older_hosts(self) -> None:
-        """Take down every API host but the current one."""
-        for host in self._hosts[:-1]:
-            for stream in host.streams.values():
-                await stream.down(Ending("host_closed", "abort"))
-            host.http.down()
+        """Close every API host but the current one for good."""
+        older, self._hosts = self._hosts[:-1], self._hosts[-1:]
+        for host in older:
+            await host.stop(Ending("host_closed", "abort"))
 
     async def change_ports(self, kind: str, drop: bool) -> None:
         """New streaming ports on the current host; with `drop` the old ones close and their sockets end."""
@@ -109,19 +111,19 @@ class Network:
             await newer.start()
             self.current.streams[each] = newer
             if drop:
-                await older.down(Ending("fault:port_change"))
+                await older.stop(Ending("fault:port_change"))
             else:
-                self._hosts[0].streams[f"{each}:{older.port}"] = older  # kept, so that it is closed in the end
+                self.current.older.append(older)
 
     async def down(self, parts: list[str]) -> None:
         """Refuse connections to these parts: login, api, stream."""
         if "login" in parts:
-            self.login.down()
+            await self.login.down()
         for host in self._hosts:
             if "api" in parts:
-                host.http.down()
+                await host.http.down()
             if "stream" in parts:
-                for stream in host.streams.values():
+                for stream in host.ports():
                     await stream.down(Ending("down", "abort"))
 
     async def up(self) -> None:
@@ -129,5 +131,5 @@ class Network:
         await self.login.start()
         for host in self._hosts:
             await host.http.start()
-            for stream in host.streams.values():
+            for stream in host.ports():
                 await stream.start()

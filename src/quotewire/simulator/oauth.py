@@ -72,7 +72,7 @@ class Login:
             await gone(request, slow.params["after_s"])
             return answer
         if await gone(request, slow.params["after_s"]):
-            self._note(request, slow.person, token, "abandoned")
+            self._note(request, self.world.desk.look(token, self.world.real_now()).person, token, "abandoned")
             return Response(status_code=500)  # never sent: the client has gone, its token is as it was
         return self._redeem(request, token, bent)
 

@@ -14,14 +14,13 @@ from quotewire.simulator.arguments import check_names
 from quotewire.simulator.call import Call
 from quotewire.simulator.faults import ActiveFault, Seam
 from quotewire.simulator.http import cut, gone
-from quotewire.simulator.limits import Category, Verdict
+from quotewire.simulator.limits import EVERYONE, Category, Verdict
 from quotewire.simulator.oauth import HTML, JSON, TEXT
 from quotewire.simulator.refusals import MAX_BODY_BYTES, Refusal
 from quotewire.simulator.routes import Route, find
 from quotewire.simulator.tokens import AccessState
 from quotewire.simulator.world import World
 
-EVERYONE: Final = "everyone"
 DEAD_PORT: Final = 9  # the discard port: nobody listens there on a machine of today
 _ENCODE: Final = msgspec.json.Encoder().encode
 

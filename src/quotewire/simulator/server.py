@@ -1,6 +1,7 @@
 """The simulator as one object: `async with Simulator(SimulatorConfig()) as sim`."""
 
 import asyncio
+import logging
 import random
 import secrets
 import time
@@ -35,6 +36,7 @@ from quotewire.simulator.world import World
 CHECK_EVERY_S: Final = 0.25
 CHANGES_A_TICK: Final = 20_000  # when the market outruns the machine it falls behind its clock instead of blocking
 TOKEN_LENGTH: Final = 33
+_LOG: Final = logging.getLogger("quotewire.simulator")
 ACTING: Final = frozenset({Seam.NOW, Seam.MARKET, Seam.DOWN})
 
 
@@ -68,6 +70,11 @@ class Simulator:
             raise
         self._pump_task = asyncio.create_task(self._pump(), name="simulator-pump")
         return self
+
+    async def run(self) -> None:
+        """Wait for ever; raises if the market stops of itself."""
+        assert self._pump_task is not None, "the simulator has not started"
+        await asyncio.shield(self._pump_task)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -187,6 +194,13 @@ class Simulator:
 
     async def _pump(self) -> None:
         """Move the market, end faults whose time is over, end sockets whose token is over."""
+        try:
+            await self._pump_forever()
+        except Exception:
+            _LOG.critical("the simulator's market has stopped", exc_info=True)
+            raise
+
+    async def _pump_forever(self) -> None:
         checked = 0.0
         while True:
             await asyncio.sleep(self.config.tick_s)

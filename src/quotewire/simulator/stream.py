@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import deque
 from typing import Final
 
@@ -11,17 +12,17 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from quotewire.errors import ConfigurationError
 from quotewire.simulator.faults import Seam
-from quotewire.simulator.http import port_error, reset_on_close
-from quotewire.simulator.hub import QUOTES, Ending, Extra, Session, StreamHub
+from quotewire.simulator.hub import Ending, Extra, Session, StreamHub
+from quotewire.simulator.ports import bind, hold, reset_on_close
 from quotewire.simulator.present import present
 from quotewire.simulator.rows import Change
 from quotewire.simulator.tokens import AccessState
 from quotewire.simulator.world import World
 
 SUCCESS: Final = '{"success":true}'
-CLOSE_DEADLINE_S: Final = 3.0
+CLOSE_DEADLINE_S: Final = 1.2
+UPGRADE_DEADLINE_S: Final = 60.0
 SEND_DEADLINE_S: Final = 30.0
 LARGEST_MESSAGE: Final = 65_536
 
@@ -53,6 +54,7 @@ class StreamPort:
         self._hub = hub
         self._numbers = numbers
         self._server: Server | None = None
+        self._held: socket.socket | None = None
         self._open: set[ServerConnection] = set()
         self._sessions: set[Session] = set()
 
@@ -61,30 +63,39 @@ class StreamPort:
         if self._server is not None:
             return
         host = self._world.config.host
-        try:
-            self._server = await serve(
-                self._connected,
-                host,
-                self.port,
-                process_request=self._upgrade,
-                compression=None,
-                ping_interval=self._world.config.ping_s or None,
-                ping_timeout=None,
-                close_timeout=CLOSE_DEADLINE_S,
-                max_size=LARGEST_MESSAGE,
-                server_header=None,
-                open_timeout=None,
-                logger=_QUIET,
-            )
-        except OSError as error:
-            raise ConfigurationError(port_error(f"{self.kind} streaming", host, self.port, error)) from error
-        self.port = self._server.sockets[0].getsockname()[1]
+        bound, self._held = self._held or bind(f"{self.kind} streaming", host, self.port), None
+        self.port = bound.getsockname()[1]
+        self._server = await serve(
+            self._connected,
+            sock=bound,
+            create_connection=_tracked(self._open),
+            process_request=self._upgrade,
+            compression=None,
+            ping_interval=self._world.config.ping_s or None,
+            ping_timeout=None,
+            close_timeout=CLOSE_DEADLINE_S,
+            max_size=LARGEST_MESSAGE,
+            server_header=None,
+            open_timeout=UPGRADE_DEADLINE_S,
+            logger=_QUIET,
+        )
 
     async def down(self, ending: Ending) -> None:
         """Stop listening and end every socket; `start` brings the same port back."""
+        if await self._close(ending):
+            self._held = await hold(self._world.config.host, self.port)
+
+    async def stop(self, ending: Ending) -> None:
+        """Close for good."""
+        await self._close(ending)
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    async def _close(self, ending: Ending) -> bool:
         server, self._server = self._server, None
         if server is None:
-            return
+            return False
         server.close(close_connections=False)
         for session in self._sessions:
             session.end(ending)
@@ -92,8 +103,9 @@ class StreamPort:
         for connection in self._open - authorized:
             _abort(connection)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_DEADLINE_S + 1):
+            async with asyncio.timeout(CLOSE_DEADLINE_S + 0.3):
                 await server.wait_closed()
+        return True
 
     # -- one socket
 
@@ -102,11 +114,9 @@ class StreamPort:
         if fault is None:
             return None
         if fault.spec.name == "upgrade_hang":
-            self._open.add(connection)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(fault.params["after_s"]):
-                    await connection.wait_closed()
-            self._open.discard(connection)
+                    await asyncio.shield(connection.connection_lost_waiter)
         elif fault.spec.name == "upgrade_refused":
             return connection.respond(fault.params["status"], "refused\n")
         _abort(connection)
@@ -114,7 +124,6 @@ class StreamPort:
 
     async def _connected(self, connection: ServerConnection) -> None:
         number = self._numbers.next()
-        self._open.add(connection)
         self._note("opened", number, None)
         person, reason = None, "client"
         try:
@@ -129,7 +138,6 @@ class StreamPort:
         except ConnectionClosed:
             pass
         finally:
-            self._open.discard(connection)
             self._note("closed", number, person, reason)
 
     async def _authorize(self, connection: ServerConnection) -> tuple[str, Ending | None]:
@@ -290,6 +298,21 @@ def next_frame(owed: deque[Change], most: int) -> list[Change]:
     return frame
 
 
+def _tracked(opened: set[ServerConnection]) -> type[ServerConnection]:
+    """A connection class that keeps itself in a set from the first byte to the last."""
+
+    class Tracked(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            opened.add(self)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            opened.discard(self)
+
+    return Tracked
+
+
 async def _send_extra(connection: ServerConnection, extra: Extra) -> None:
     if extra.how == "raw":
         connection.transport.write(extra.data)
@@ -300,6 +323,3 @@ async def _send_extra(connection: ServerConnection, extra: Extra) -> None:
 def _abort(connection: ServerConnection) -> None:
     reset_on_close(connection.transport)
     connection.transport.abort()
-
-
-__all__ = ["QUOTES", "Numbers", "StreamPort", "ending_of", "next_frame"]
