@@ -33,6 +33,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     ping_interval_ms: int
     pong_timeout_ms: int
+    upgrade_timeout_ms: int
     auth_timeout_ms: int
     connection_timeout_ms: int
     slow_consumer_timeout_ms: int
@@ -72,7 +73,7 @@ class Variable:
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
             raise ValueError
         return int(text)
 
@@ -98,7 +99,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in text:
         raise ValueError
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError
@@ -108,7 +109,9 @@ def _url(text: str) -> str:
 
 def _public_url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError
+    if parts.query or parts.fragment or "@" in text:
         raise ValueError
     _ = parts.port
     return text.rstrip("/")
@@ -139,7 +142,10 @@ def _path(text: str) -> str:
 
 
 def _directory(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # a `~` that stands for nobody's home
+        raise ValueError from None
 
 
 def _text(text: str) -> str:
@@ -228,6 +234,13 @@ VARIABLES: tuple[Variable, ...] = (
         *_milliseconds(100, DAY_MS),
         "5000",
         "A ping must be answered within this.",
+    ),
+    Variable(
+        "WS_UPGRADE_TIMEOUT",
+        "upgrade_timeout_ms",
+        *_milliseconds(100, DAY_MS),
+        "5000",
+        "A new connection must have sent a whole HTTP request head within this.",
     ),
     Variable(
         "WS_AUTH_TIMEOUT",
@@ -355,38 +368,60 @@ VARIABLES: tuple[Variable, ...] = (
 READ_ELSEWHERE = frozenset({"QUOTEWIRE_URL", "QUOTEWIRE_FIXTURES"})
 """Names that are ours but belong to clients and tests."""
 
-# Kubernetes gives each pod such variables for a Service named "quotewire"; they are not settings.
-SERVICE_LINK = re.compile(r"QUOTEWIRE_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(TCP|UDP)\w*)")
+# Kubernetes gives each pod such variables for every Service named "quotewire" or "quotewire-…"; they are not settings.
+SERVICE_LINK = re.compile(r"QUOTEWIRE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP|SCTP)\w*)")
+SERVICE_LINK_PORT = re.compile(r"QUOTEWIRE_(\w+_)?PORT")
+SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Build the settings from `environ`.
+    """Build the settings from `environ`. An empty variable counts as unset.
 
     Raises ConfigurationError with one line for each variable that is unknown or malformed.
     """
     problems = [*_unknown(environ)]
-    name = environ.get("QUOTEWIRE_ENV") or environ.get("NODE_ENV") or "production"
-    development = name.lower() == "development"
+    development = (environ.get("QUOTEWIRE_ENV") or environ.get("NODE_ENV") or "").lower() == "development"
     values: dict[str, Any] = {}
     for variable in VARIABLES:
-        given = environ.get(variable.name) or (environ.get("NODE_ENV") if variable.name == "QUOTEWIRE_ENV" else None)
+        name, given = _given(variable, environ)
         default = variable.development if development and variable.development is not None else variable.default
-        text = given if given else default
+        text = given or default
         try:
             values[variable.field] = None if text is None else variable.parse(text)
         except (ValueError, KeyError):
-            shown = "the value given (kept out of this message)" if variable.secret else repr(text)
-            problems.append(f"{variable.name}: {shown} is not valid; it accepts {variable.accepts}")
+            problems.append(f"{name}: {_shown(variable, text or '')} is not valid; it accepts {variable.accepts}")
+    problems += _contradictions(values)
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Settings(**values)
 
 
+def _given(variable: Variable, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """The name that sets `variable` here, and its value."""
+    if variable.name == "QUOTEWIRE_ENV" and not environ.get("QUOTEWIRE_ENV") and environ.get("NODE_ENV"):
+        return "NODE_ENV", environ["NODE_ENV"]
+    return variable.name, environ.get(variable.name)
+
+
+def _shown(variable: Variable, text: str) -> str:
+    # A URL may carry a password before its @.
+    return "the value given (kept out of this message)" if variable.secret or "@" in text else repr(text)
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with settings that are each valid alone."""
+    ping, silence = values.get("ping_interval_ms"), values.get("connection_timeout_ms")
+    if ping is None or silence is None or ping < silence:
+        return []
+    told = "clients that only listen speak once a ping, and would all be closed"
+    return [f"WS_PING_INTERVAL: {ping} must be less than WS_CONNECTION_TIMEOUT, which is {silence}: {told}"]
+
+
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = [variable.name for variable in VARIABLES]
     problems: list[str] = []
-    for name in environ:
-        if name in known or name in READ_ELSEWHERE or SERVICE_LINK.fullmatch(name):
+    for name, value in environ.items():
+        if name in known or name in READ_ELSEWHERE or _is_service_link(name, value):
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.88 if len(name) >= 8 else 1.0)
         if near or name.startswith(("QUOTEWIRE_", "WS_")):
@@ -394,3 +429,9 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
             meant = f"; did you mean {hint[0]}?" if hint else "; docs/settings.md lists all"
             problems.append(f"{name}: there is no such variable{meant}")
     return sorted(problems)
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    if SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(SERVICE_LINK_PORT.fullmatch(name) and SERVICE_LINK_URL.fullmatch(value))

@@ -24,12 +24,16 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
+def choose_request_id(given: str) -> str:
+    """`given` where it fits, else a new id."""
+    return given if REQUEST_ID.fullmatch(given) else f"req-{int(time.time() * 1000)}-{secrets.token_hex(5)}"
+
+
 def request_id(request: Request) -> str:
     """The client's own request id from `X-Request-ID`, else one made here; the same for the whole request."""
     kept: str | None = getattr(request.state, "request_id", None)
     if kept is None:
-        given = request.headers.get("x-request-id", "")
-        kept = given if REQUEST_ID.fullmatch(given) else f"req-{int(time.time() * 1000)}-{secrets.token_hex(5)}"
+        kept = choose_request_id(request.headers.get("x-request-id", ""))
         request.state.request_id = kept
     return kept
 

@@ -23,6 +23,9 @@ log = logging.getLogger("quotewire.edge.api")
 
 WEB = Path(__file__).parent / "web"
 MAX_BODY_BYTES = 1024 * 1024
+PATIENCE = 8
+"""A body this many times the limit is cut off; one that is merely too long is read to its end and refused."""
+
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -41,18 +44,21 @@ class BodyLimit:
         chunks: list[bytes] = []
         size = 0
         more = True
-        while more:
+        # Read on past the limit, keeping nothing: a peer that is still sending when the socket closes hears no answer.
+        while more and size <= self._limit * PATIENCE:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
+            chunk = message.get("body", b"")
+            size += len(chunk)
             more = message.get("more_body", False)
-            if size > self._limit:
-                told = f"a request body may have {self._limit} bytes"
-                refusal = failure(Request(scope), 413, "body_too_large", told, {"Connection": "close"})
-                await refusal(scope, receive, send)
-                return
+            if size <= self._limit:
+                chunks.append(chunk)
+        if size > self._limit:
+            told = f"a request body may have {self._limit} bytes"
+            refusal = failure(Request(scope), 413, "body_too_large", told, {"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
         whole: list[Message] = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
 
         async def replay() -> Message:
@@ -68,12 +74,17 @@ def create(services: Services) -> FastAPI:
         version=__version__,
         description="One Questrade login, any number of screens. The WebSocket is described in spec/PROTOCOL.md.",
     )
-    origins = list(services.settings.cors_origins)
-    if origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
-        )
     app.add_middleware(BodyLimit)
+    origins = list(services.settings.cors_origins)
+    if origins:  # the outermost, so that a page can read the refusals of the others too
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+            max_age=600,
+        )
     _handle_failures(app)
     for module in (routes_auth, routes_market, routes_ops):
         app.include_router(module.router(services))

@@ -6,15 +6,16 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from quotewire import __version__
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.ports import LookedUp, UpstreamPort
+from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
 from quotewire.settings import Network, Settings
-from quotewire.wire.codes import ErrorCode
+from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
 from quotewire.wire.handshake import Opening, Refusal, check, offered_subprotocols
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 RESOLVE_DEADLINE_S = 10.0
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
 NATIVE, PLAIN = NativeDialect(), PlainDialect()
+TOLD_CLOSE_CODES = frozenset({*map(int, CloseCode), 1005, 1006})
 
 
 def wall_ms(monotonic: float) -> int:
@@ -39,6 +41,7 @@ def wall_ms(monotonic: float) -> int:
 def session_limits(settings: Settings) -> SessionLimits:
     """The limits of each session, from the settings."""
     return SessionLimits(
+        upgrade_timeout_s=settings.upgrade_timeout_ms / 1000,
         auth_timeout_s=settings.auth_timeout_ms / 1000,
         ping_interval_s=settings.ping_interval_ms / 1000,
         pong_timeout_s=settings.pong_timeout_ms / 1000,
@@ -50,20 +53,41 @@ def session_limits(settings: Settings) -> SessionLimits:
 
 
 def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
-    """The address a request came from: the last hop in X-Forwarded-For that is not itself a trusted proxy (R25)."""
-    address = peer
-    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-    while hops and _is_in(address, trusted):
-        address = hops.pop()
-    return address
+    """The address a request came from: the last hop in X-Forwarded-For that is not itself a trusted proxy (R25).
+
+    A hop that is no address ends the walk: the proxy that passed it on answers for it.
+    """
+    parsed = _address(peer)
+    if parsed is None:
+        return peer
+    hops = [hop for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    while hops and any(parsed in network for network in trusted):
+        before = _address(hops.pop())
+        if before is None:
+            break
+        parsed = before
+    return str(parsed)
 
 
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether what `peer` says of others in X-Forwarded-* is believed."""
+    parsed = _address(peer)
+    return parsed is not None and any(parsed in network for network in trusted)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, with or without brackets and port; an IPv4 one that a dual-stack socket dressed up is IPv4."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
     try:
-        parsed = ip_address(address.strip("[]"))
+        parsed = ip_address(bare)
     except ValueError:
-        return False
-    return any(parsed in network for network in networks)
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
 
 
 class Gate:
@@ -79,7 +103,7 @@ class Gate:
         self.draining = False
         self.opened: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.closed: Counter[int] = Counter()
+        self.closed: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.messages_in = 0
         self.messages_out = 0
@@ -99,20 +123,21 @@ class Gate:
 
     def _judge(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
         if opening.path not in (NATIVE_PATH, PLAIN_PATH):
-            return Refusal(404, f"there is no WebSocket at this path; {NATIVE_PATH} and {PLAIN_PATH} are")
+            return Refusal(404, "not_found", f"there is no WebSocket at this path; {NATIVE_PATH} and {PLAIN_PATH} are")
         refusal = check(opening)
         if refusal is not None:
             return refusal
         if self.draining:
-            return Refusal(503, "the gateway is stopping", (("Retry-After", "5"),))
+            return Refusal(503, "stopping", "the gateway is stopping", (("Retry-After", "5"),))
         if self._by_address[address] >= self.settings.max_connections_per_ip:
             told = f"{self.settings.max_connections_per_ip} connections from this address are open already"
-            return Refusal(429, told, (("Retry-After", "10"),))
+            return Refusal(429, "too_many_connections", told, (("Retry-After", "10"),))
         if opening.path == PLAIN_PATH:
             return PLAIN, None
         offered = offered_subprotocols(opening)
         if offered and SUBPROTOCOL_JSON not in offered:
-            return Refusal(400, f"none of the subprotocols offered is spoken here; {SUBPROTOCOL_JSON} is")
+            told = f"none of the subprotocols offered is spoken here; {SUBPROTOCOL_JSON} is"
+            return Refusal(400, "unsupported_subprotocol", told)
         return NATIVE, SUBPROTOCOL_JSON if offered else None
 
     def enter(self, connection: "Connection") -> None:
@@ -129,7 +154,8 @@ class Gate:
         self.connections.discard(connection)
         if not self.connections:
             self.empty.set()
-        self.closed[code] += 1
+        # A peer may send any of two thousand codes; a label has few values.
+        self.closed[str(code) if code in TOLD_CLOSE_CODES else "other"] += 1
         self._by_address[connection.address] -= 1
         if self._by_address[connection.address] <= 0:
             del self._by_address[connection.address]
@@ -157,17 +183,18 @@ class Gate:
         return self.limits.ping_interval_s * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrecy
 
     async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
-        """Look symbols up, in the order asked, names first. Never raises: what fails is a result that says so."""
+        """Look symbols up, in the order asked, names first. What the upstream fails at is a result that says so."""
         try:
             async with asyncio.timeout(RESOLVE_DEADLINE_S):
                 found = await self.upstream.resolve(names, ids)
         except TimeoutError:
             told = "the look-up took too long; try again"
-            asked: list[str | int] = [*names, *ids]
-            return [
-                Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in asked
-            ]
-        return [_resolution(looked_up) for looked_up in found]
+        except UpstreamError as error:
+            told = str(error)
+        else:
+            return [_resolution(looked_up) for looked_up in found]
+        asked: list[str | int] = [*names, *ids]
+        return [Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in asked]
 
     def own(self, task: "asyncio.Task[None]") -> None:
         """Keep a connection's task until it ends."""
@@ -184,7 +211,10 @@ class Gate:
             await asyncio.sleep(interval)
             now = loop.time()
             for connection in tuple(self.connections):
-                connection.tick(now)
+                try:
+                    connection.tick(now)
+                except Exception as error:  # noqa: BLE001  one client's trouble is nobody else's; `failed` reports it
+                    connection.failed("tick", error)
 
     def close_all(self) -> None:
         """Stop admitting, and tell every client that the gateway is going."""

@@ -8,11 +8,17 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from quotewire.edge.answers import choose_request_id
 from quotewire.edge.gate import Gate, client_address
 from quotewire.edge.websocket import Connection
 from quotewire.wire.handshake import Opening, Refusal, accept, identity, refuse
 
 MAX_HEAD_BYTES = 32 * 1024
+BODY_DEADLINE_S = 30.0
+"""How long the body of a request may take to come, once its head is whole."""
+
+LINGER_S = 1.0
+"""How long a refused peer has to read why. Closing at once with its bytes unread would reset the connection first."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -21,11 +27,13 @@ class HttpProtocol(HttpToolsProtocol):
     gate: Gate
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _in_head = False
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A socket that never says anything is cut like one that says it too slowly."""
         super().connection_made(transport)
-        self._arm()
+        self._arm(self.gate.limits.upgrade_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
@@ -34,18 +42,25 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read a request; on an upgrade, bytes that came with it belong to the WebSocket."""
+        if self._refused:
+            return
         self._unset_keepalive_if_required()
+        if self._deadline is None and not self._busy():
+            self._arm(self.gate.limits.upgrade_timeout_s)
+        # The parser hands a header over once it is whole: what it gathers until then is counted here.
+        self._head_bytes += len(data) if self._in_head else 0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
-                self._disarm()
                 self._upgrade(data[upgrade.args[0] :])
             else:
                 self._unsupported_upgrade_warning()
         except httptools.HttpParserError:
-            self._disarm()
-            self.send_400_response("This is not an HTTP request that can be read here.")
+            self._unreadable()
+        else:
+            if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._unreadable()
 
     # --- httptools' callbacks ---
 
@@ -53,8 +68,9 @@ class HttpProtocol(HttpToolsProtocol):
         """A request begins: it has until the deadline to be whole."""
         super().on_message_begin()
         self._head_bytes = 0
+        self._in_head = True
         if self._deadline is None:
-            self._arm()
+            self._arm(self.gate.limits.upgrade_timeout_s)
 
     def on_url(self, url: bytes) -> None:
         """A part of the request line came."""
@@ -66,6 +82,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._count(len(name) + len(value))
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        """The head is whole; the body has a deadline of its own."""
+        self._in_head = False
+        self._disarm()
+        self._arm(BODY_DEADLINE_S)
+        super().on_headers_complete()
+
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._disarm()
@@ -76,13 +99,16 @@ class HttpProtocol(HttpToolsProtocol):
     def _should_upgrade_to_ws(self) -> bool:
         return True
 
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _count(self, length: int) -> None:
         self._head_bytes += length
         if self._head_bytes > MAX_HEAD_BYTES:
             raise ValueError("request head too long")  # httptools reports it as an HttpParserError
 
-    def _arm(self) -> None:
-        self._deadline = self.loop.call_later(self.gate.limits.auth_timeout_s, self._expire)
+    def _arm(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._expire)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -91,37 +117,78 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expire(self) -> None:
         self._deadline = None
-        self.gate.refused["408"] += 1
-        if not self.transport.is_closing():
-            body = b'{"success":false,"error":"no whole request came in time","code":"request_timeout"}'
-            head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
-            self.transport.close()
+        if self._busy() and not self.cycle.more_body:
+            # A request before this one is still being answered.
+            self._arm(self.gate.limits.upgrade_timeout_s)
+        elif not self.transport.is_closing():
+            self.gate.refused["408"] += 1
+            self._refuse(Refusal(408, "request_timeout", "no whole request came in time"))
+
+    def _unreadable(self) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES:
+            told = f"a request head may have {MAX_HEAD_BYTES} bytes"
+            refusal = Refusal(431, "head_too_big", told)
+        else:
+            refusal = Refusal(400, "bad_request", "this is not an HTTP request that can be read here")
+        self.gate.refused[str(refusal.status)] += 1
+        self._refuse(refusal)
 
     def _upgrade(self, rest: bytes) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
-        path, _, query = self.url.decode("latin-1").partition("?")
-        opening = Opening(self.scope["method"], self.scope["http_version"], unquote(path), query, headers)
+        self._disarm()
+        opening = self._opening()
+        if opening is None or self._busy():
+            self._refuse(Refusal(400, "bad_upgrade", "a WebSocket cannot be opened like this"))
+            return
         peer = self.client[0] if self.client else ""
-        address = client_address(peer, headers, self.gate.settings.trusted_proxies)
+        address = client_address(peer, opening.headers, self.gate.settings.trusted_proxies)
         verdict = self.gate.admit(opening, address)
         if isinstance(verdict, Refusal):
             self._refuse(verdict)
             return
         dialect, subprotocol = verdict
-        connection_id = identity(opening).connection_id or self.gate.new_connection_id()
+        caller = identity(opening)
+        connection_id = caller.connection_id or self.gate.new_connection_id()
         self.transport.write(accept(opening, subprotocol=subprotocol, extra=(("X-Connection-ID", connection_id),)))
-        connection = Connection(self.gate, dialect, address=address, connection_id=connection_id)
+        connection = Connection(
+            self.gate, dialect, address=address, connection_id=connection_id, client_version=caller.client_version
+        )
         self.connections.discard(self)
         self.transport.set_protocol(connection)
         connection.connection_made(self.transport)
         if rest:
             connection.data_received(rest)
 
+    def _opening(self) -> Opening | None:
+        try:
+            url = httptools.parse_url(self.url)
+        except httptools.HttpParserError:
+            return None
+        path, query = (url.path or b"").decode("latin-1"), (url.query or b"").decode("latin-1")
+        return Opening(self.scope["method"], self.scope["http_version"], unquote(path), query, self._joined_headers())
+
+    def _joined_headers(self) -> dict[str, str]:
+        """The headers by name; those given several times as one, as RFC 9110 section 5.3 has it."""
+        joined: dict[str, str] = {}
+        for name, value in self.headers:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            joined[key] = f"{joined[key]}, {text}" if key in joined else text
+        return joined
+
     def _refuse(self, refusal: Refusal) -> None:
-        body = json.dumps({"success": False, "error": refusal.message, "code": f"http_{refusal.status}"}).encode()
-        self.transport.write(refuse(refusal, body))
-        self.transport.close()
+        """Say why, and read on without listening until the peer has had time to hear it."""
+        self._disarm()
+        self._refused = True
+        if self._busy():
+            # Another answer is being written; this one would only garble it.
+            self.transport.close()
+            return
+        given = self._joined_headers().get("x-request-id", "") if self.headers else ""
+        known = choose_request_id(given)
+        told = {"success": False, "error": refusal.message, "code": refusal.code, "requestId": known}
+        named = Refusal(refusal.status, refusal.code, refusal.message, (*refusal.headers, ("X-Request-ID", known)))
+        self.transport.write(refuse(named, json.dumps(told).encode()))
+        self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_S, self.transport.abort)
 
 
 def bound_to(gate: Gate) -> type[HttpProtocol]:

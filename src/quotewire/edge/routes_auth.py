@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 
 from quotewire.edge.answers import Refused, success
-from quotewire.edge.gate import client_address
+from quotewire.edge.gate import is_trusted
 from quotewire.edge.ports import Person
 from quotewire.edge.schemas import Failure, PersonView, Success, TokenView
 from quotewire.edge.services import Services
@@ -25,18 +25,17 @@ def public_endpoint(request: Request, services: Services) -> tuple[str, int]:
         scheme = request.url.scheme
         host = request.headers.get("host", "")
         peer = request.client.host if request.client else ""
-        # An address that is not the peer's own means that a trusted proxy stands between.
-        if client_address(peer, {"x-forwarded-for": "-"}, settings.trusted_proxies) != peer:
+        if is_trusted(peer, settings.trusted_proxies):
             scheme = request.headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
             host = request.headers.get("x-forwarded-host", host).split(",")[0].strip()
         url = f"{scheme}://{host}"
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = None
+        parts, port = urlsplit(""), None
     if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise Refused(400, "bad_request", "the Host header does not name a host")
+        raise Refused(400, "bad_request", "the Host header does not name a host and port")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}", port or (443 if parts.scheme == "https" else 80)
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from quotewire import __version__
 from quotewire.edge.answers import answer, success
+from quotewire.edge.gate import client_address
 from quotewire.edge.schemas import ClientReport, Received, Success
 from quotewire.edge.services import Services
 from quotewire.telemetry.catalogue import Sample
@@ -108,8 +109,10 @@ def router(services: Services) -> APIRouter:
 
         @routes.post(f"{endpoint}/websocket", response_model=Success[Received], summary="A client's own metrics")
         async def report(request: Request, body: ClientReport) -> Response:
+            forwarded = {"x-forwarded-for": ",".join(request.headers.getlist("x-forwarded-for"))}
             peer = request.client.host if request.client else ""
-            client = body.connectionId or request.headers.get("x-connection-id", "")[:128] or peer
+            address = client_address(peer, forwarded, services.settings.trusted_proxies)
+            client = body.connectionId or request.headers.get("x-connection-id", "")[:128] or address
             counts = {name: v for name, v in body.model_dump().items() if isinstance(v, int | float)}
             services.reports.add(client, counts)
             return success(request, {"received": True})

@@ -61,22 +61,28 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # our own settings say whose X-Forwarded-* are believed (R25)
         timeout_keep_alive=75,  # longer than the 60 s idle limit of the usual load balancers (R25)
         timeout_graceful_shutdown=max(1, int(grace_s)),
     )
     server = _Server(config)
+    failed: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve(sockets=[listener]), name="http server")
         sweep = tasks.create_task(gate.sweep(), name="connection sweep")
-        async with asyncio.timeout(START_DEADLINE_S):
-            await server.ready.wait()
         try:
+            async with asyncio.timeout(START_DEADLINE_S):
+                await server.ready.wait()
             yield
+        except Exception as error:  # noqa: BLE001  raised again below, as itself and not in the group's wrapping
+            failed = error
         finally:
             gate.close_all()
-            sweep.cancel()
+            server.should_exit = True
             # Clients have that long to answer their close frame; those that do not are cut by their own deadline.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
                     await gate.empty.wait()
-            server.should_exit = True
+            sweep.cancel()
+    if failed is not None:
+        raise failed

@@ -18,6 +18,7 @@ from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate
 from quotewire.wire.dialect import Dialect
 from quotewire.wire.frames import (
+    CLOSE,
     PING,
     PONG,
     BinaryMessage,
@@ -32,6 +33,7 @@ from quotewire.wire.frames import (
     frame,
     text_frame,
 )
+from quotewire.wire.handshake import CONNECTION_ID, SAFE_LABEL
 from quotewire.wire.messages import UpstreamState
 
 log = logging.getLogger("quotewire.edge.websocket")
@@ -42,7 +44,8 @@ CLOSE_WAIT_S = 1.0
 MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 """Answers to commands a client may leave unread; the outbox bounds quotes by itself."""
 
-NO_CLOSE_FRAME = 1006  # RFC 6455 section 7.1.5: what a connection that ended without a close frame is said to have
+# RFC 6455 section 7.1.5: what a connection is said to have that ended with a close frame without a code, or with none.
+NO_CODE, NO_CLOSE_FRAME = 1005, 1006
 
 
 class Connection(asyncio.Protocol):
@@ -59,13 +62,16 @@ class Connection(asyncio.Protocol):
         "_task",
         "_transport",
         "address",
+        "client_version",
         "connection_id",
         "dialect",
         "form",
         "outbox",
     )
 
-    def __init__(self, gate: Gate, dialect: Dialect, *, address: str, connection_id: str) -> None:
+    def __init__(
+        self, gate: Gate, dialect: Dialect, *, address: str, connection_id: str, client_version: str = ""
+    ) -> None:
         self._gate = gate
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(gate.settings.max_message_bytes)
@@ -79,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._close_code = NO_CLOSE_FRAME
         self.address = address
         self.connection_id = connection_id
+        self.client_version = client_version
         self.dialect = dialect
         self.form: Form = dialect.form
         self.outbox = Outbox()
@@ -95,12 +102,17 @@ class Connection(asyncio.Protocol):
         """Read frames and act on them, in order."""
         now = self._loop.time()
         self._session.heard(now)
-        for event in self._reader.feed(data):
-            self._frame(event, now)
+        try:
+            for event in self._reader.feed(data):
+                self._frame(event, now)
+        except Exception as error:  # noqa: BLE001  the edge of this connection; `failed` reports it
+            self.failed("data_received", error)
 
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""
-        return False
+        self._session.gone()
+        self._hang_up()
+        return True
 
     def pause_writing(self) -> None:
         """The socket takes no more: the outbox conflates until it does."""
@@ -117,6 +129,7 @@ class Connection(asyncio.Protocol):
         """The socket is closed; forget the client."""
         if self._cut is not None:
             self._cut.cancel()
+            self._cut = None
         if self._task is not None:
             self._task.cancel()
         self._session.gone()
@@ -136,11 +149,7 @@ class Connection(asyncio.Protocol):
         if self._blocked_at is not None:
             self.outbox.conflate()
             return
-        owed, skipped = self.outbox.take()
-        if skipped and self.form is Form.NATIVE:
-            owed.append(skipped_frame(skipped))
-        if owed:
-            self._write(owed)
+        self._write_owed()
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed, if its dialect does."""
@@ -152,18 +161,26 @@ class Connection(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Time passed."""
-        self._do(self._session.tick(now), now)
         blocked = self._blocked_at
         if blocked is not None and now - blocked >= self._gate.limits.slow_timeout_s:
             self._slow(now)
+        self._do(self._session.tick(now, writable=blocked is None), now)
 
     def go_away(self) -> None:
         """The gateway is stopping."""
-        self._do(self._session.broken(CloseCode.GOING_AWAY, CLOSES[CloseCode.GOING_AWAY].reason, 0.0), 0.0)
+        now = self._loop.time()
+        self._do(self._session.broken(CloseCode.GOING_AWAY, CLOSES[CloseCode.GOING_AWAY].reason, now), now)
 
     def shutdown(self) -> None:
         """Uvicorn's name for `go_away`."""
         self.go_away()
+
+    def failed(self, where: str, error: Exception) -> None:
+        """Our own code raised while it served this client: report it, and end this connection alone."""
+        told = {"event": "connection_failed", "where": where, **self._who()}
+        log.error("connection failed", exc_info=error, extra=told)
+        now = self._loop.time()
+        self._do(self._session.broken(ErrorCode.INTERNAL_ERROR, CLOSES[CloseCode.INTERNAL_ERROR].reason, now), now)
 
     # --- frames in ---
 
@@ -195,10 +212,9 @@ class Connection(asyncio.Protocol):
     def _peer_closed(self, code: int | None) -> None:
         if self._session.phase is not s.Phase.CLOSED:
             self._session.gone()
-            self._close_code = code if code is not None else 1005
-            self._write([close_frame(code) if code is not None else frame(0x8, b"")])
-        if self._transport is not None:
-            self._transport.close()
+            self._close_code = code if code is not None else NO_CODE
+            self._write([close_frame(code) if code is not None else frame(CLOSE, b"")])
+        self._hang_up()
 
     # --- effects ---
 
@@ -215,6 +231,7 @@ class Connection(asyncio.Protocol):
                 case s.Join(ids, request_id):
                     self._join(ids, request_id)
                 case s.Leave(ids):
+                    self.flush()
                     self._gate.hub.leave(self, ids)
                 case s.SendPing():
                     self._write([frame(PING, b"%d" % self._gate.limits.wall_ms(now))])
@@ -227,6 +244,10 @@ class Connection(asyncio.Protocol):
         except UnauthorizedError as error:
             self._do(self._session.refused(request, str(error), now), now)
             return
+        if CONNECTION_ID.fullmatch(request.connection_id or ""):
+            self.connection_id = request.connection_id or ""
+        if SAFE_LABEL.fullmatch(request.client_version or ""):
+            self.client_version = request.client_version or ""
         self._gate.hub.attach(self)
         self._do(self._session.authenticated(request, self._gate.facts(self.connection_id)), now)
         log.info("client authenticated", extra={"event": "client_authenticated", **self._who()})
@@ -234,18 +255,18 @@ class Connection(asyncio.Protocol):
     async def _resolve(self, names: tuple[str, ...], ids: tuple[int, ...]) -> None:
         try:
             resolutions = await self._gate.resolve(names, ids)
-        except Exception:
-            log.exception("look-up failed", extra={"event": "resolve_failed", **self._who()})
             now = self._loop.time()
-            self._do(self._session.broken(ErrorCode.INTERNAL_ERROR, "the look-up failed", now), now)
-            return
-        finally:
-            self._task = None
-        now = self._loop.time()
-        self._do(self._session.resolved(resolutions, now), now)
+            self._task = None  # the next command in line may start one of its own
+            self._do(self._session.resolved(resolutions, now), now)
+        except Exception as error:  # noqa: BLE001  the edge of this task; `failed` reports it
+            self.failed("resolve", error)
 
     def _join(self, ids: tuple[int, ...], request_id: str | None) -> None:
-        self.flush()
+        # Even to a connection that takes nothing now: an older quote must not follow the snapshot. The outbox bounds
+        # how much that is, MAX_BACKLOG_BYTES how often.
+        self._write_owed()
+        if self._blocked_at is not None:
+            self.outbox.conflate()
         known = self._gate.hub.join(self, ids)
         payload = self.dialect.snapshot(known, request_id)
         if payload is not None:
@@ -258,17 +279,33 @@ class Connection(asyncio.Protocol):
         self._gate.errors[code.name.lower()] += 1
         log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
         self._transport.write(close_frame(code, reason))
-        # A peer that went silent will not answer, and one we cannot write to will not hear.
-        if not clean or self._blocked_at is not None:
-            self._transport.abort()
-            return
-        self._cut = self._loop.call_later(CLOSE_WAIT_S, self._transport.close)
+        if clean:
+            self._cut_later()
+        else:
+            self._hang_up()  # no answer is waited for
+
+    def _hang_up(self) -> None:
+        """Close once all is written, or when the peer has not taken it in time."""
+        if self._transport is not None:
+            self._transport.close()
+            self._cut_later()
+
+    def _cut_later(self) -> None:
+        if self._cut is None and self._transport is not None:
+            self._cut = self._loop.call_later(CLOSE_WAIT_S, self._transport.abort)
 
     def _slow(self, now: float) -> None:
-        self._session.gone()
-        self._end(CloseCode.SLOW_CONSUMER, CLOSES[CloseCode.SLOW_CONSUMER].reason, clean=False)
+        self._do(self._session.broken(ErrorCode.SLOW_CONSUMER, CLOSES[CloseCode.SLOW_CONSUMER].reason, now), now)
 
     # --- bytes out ---
+
+    def _write_owed(self) -> None:
+        owed, skipped = self.outbox.take()
+        if skipped and self.form is Form.NATIVE:
+            # Told first: the client then knows why the sequences that follow leap.
+            owed = [skipped_frame(skipped), *owed]
+        if owed:
+            self._write(owed)
 
     def _send(self, payload: bytes) -> None:
         self._write([text_frame(payload)])
@@ -284,4 +321,9 @@ class Connection(asyncio.Protocol):
             self._slow(self._loop.time())
 
     def _who(self) -> dict[str, str]:
-        return {"connection_id": self.connection_id, "address": self.address, "dialect": self.form.name.lower()}
+        return {
+            "connection_id": self.connection_id,
+            "client_version": self.client_version,
+            "address": self.address,
+            "dialect": self.form.name.lower(),
+        }

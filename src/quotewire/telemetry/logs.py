@@ -1,27 +1,33 @@
 """Logs: one JSON object a line, with every secret-looking value taken out."""
 
 import logging
+import math
 import re
 import sys
+import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import msgspec
 
 REDACTED = "[redacted]"
+MAX_DEPTH = 6
+"""Levels of a nested field that are written; what lies deeper is shown as text."""
 
 # Fields of this module's own and of LogRecord itself; whatever else a record carries came in through `extra`.
 STANDARD_FIELDS = frozenset(
     (*vars(logging.LogRecord("", 0, "", 0, "", None, None)), "message", "asctime", "taskName", "color_message")
 )
-SECRET_NAMES = re.compile(r"token|secret|passphrase|password|authorization|vault_key|cookie", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"token|secret|passphrase|password|authorization|vault_?key|cookie", re.IGNORECASE)
 PUBLIC_NAMES = frozenset({"token_state", "token_age_s", "token_expires_at"})
+# A backslash before the quote: the secret may stand in JSON that was logged as text.
 SECRET_TEXT = (
-    re.compile(r"(?i)(bearer\s+)[^\s\"',]+"),
-    re.compile(r"(?i)((?:access_|refresh_)?token[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"),
+    re.compile(r"(?i)(bearer\s+)[^\s\"',\\]+"),
+    re.compile(r"(?i)((?:token|authorization)\\?[\"']?\s*[=:]\s*\\?[\"']?)(?!bearer\b)[^\s\"'&,}\\]+"),
     re.compile(r"()eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),
 )
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.json.Encoder().encode
 
 
 class Secrets:
@@ -43,29 +49,62 @@ class Secrets:
             text = pattern.sub(lambda found: found.group(1) + REDACTED, text)
         return text
 
+    def clean(self, value: Any, depth: int = 0) -> Any:
+        """Turn any value into one that JSON can hold and that holds no secret. Never raises."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float) and type(value) in (int, float):
+            return value if math.isfinite(value) and abs(value) < 2**63 else str(value)[:100]
+        if depth < MAX_DEPTH and isinstance(value, Mapping):
+            return {self._text(k): self._field(self._text(k), v, depth) for k, v in value.items()}
+        if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+            return [self.clean(item, depth + 1) for item in value]
+        return self._text(value)
+
+    def _field(self, name: str, value: Any, depth: int) -> Any:
+        hidden = name not in PUBLIC_NAMES and SECRET_NAMES.search(name)
+        return REDACTED if hidden else self.clean(value, depth + 1)
+
+    def _text(self, value: Any) -> str:
+        try:
+            text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        except Exception:  # noqa: BLE001  a value that cannot even be shown must not cost the line
+            text = f"[a {type(value).__name__} that cannot be shown]"
+        # Lone surrogates, as file names may have them, are no UTF-8.
+        return self.redact(text.encode(errors="backslashreplace").decode())
+
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON: time, level, logger, message, event, and the record's own fields."""
+    """Formats a record as one line of JSON: time (UTC), level, logger, message, event, and the record's own fields."""
 
     def __init__(self, secrets: Secrets) -> None:
         super().__init__()
         self._secrets = secrets
+        self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record."""
         line: dict[str, Any] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         for name, value in vars(record).items():
-            if name not in STANDARD_FIELDS:
-                hidden = name not in PUBLIC_NAMES and SECRET_NAMES.search(name)
-                line[name] = REDACTED if hidden else value
+            if name not in STANDARD_FIELDS and name not in line:
+                line[name] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self._secrets.redact(_encode(line).decode())
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return _encode(self._secrets.clean(line)).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  arguments that do not fit the message must not cost the line
+        return f"{record.msg} (its arguments do not fit it)"
 
 
 def configure(level: str, *, stream: TextIO | None = None, secrets: Secrets | None = None) -> Secrets:

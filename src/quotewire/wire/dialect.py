@@ -64,12 +64,15 @@ class _Head(msgspec.Struct):
 
 _head = msgspec.json.Decoder(_Head)
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""All that decoding a text can raise: bad JSON or types, a lone surrogate, too deep a nest."""
+
 
 def explain(text: str, error: Exception, known_types: Sequence[str]) -> Problem:
     """Turn a decoding failure of `text` into a problem that says what is wrong, with the request id if there is one."""
     try:
         head = _head.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return Problem(ErrorCode.INVALID_JSON, "the message is not a JSON object")
     request_id = head.requestId if isinstance(head.requestId, str) and len(head.requestId) <= 128 else None
     timestamp = head.timestamp if type(head.timestamp) in (int, float) else None
@@ -83,7 +86,7 @@ def explain(text: str, error: Exception, known_types: Sequence[str]) -> Problem:
 def result_of(resolution: Resolution) -> SymbolResult:
     """Phrase one looked-up symbol."""
     if resolution.code is None:
-        return SymbolResult(ok=True, symbol=resolution.symbol, symbol_id=resolution.symbol_id)
+        return SymbolResult(ok=True, symbol=resolution.symbol or None, symbol_id=resolution.symbol_id)
     named = isinstance(resolution.asked, str)
     return SymbolResult(
         ok=False,

@@ -77,10 +77,11 @@ class _Broken(Exception):
 class FrameReader:
     """Turns a byte stream into messages. `max_message_bytes` bounds a message whole, over all its fragments."""
 
-    __slots__ = ("_buffer", "_fragments", "_max", "_opcode", "_size", "ended")
+    __slots__ = ("_buffer", "_fragments", "_max", "_need", "_opcode", "_size", "ended")
 
     def __init__(self, max_message_bytes: int) -> None:
-        self._buffer = b""
+        self._buffer: bytearray | None = None
+        self._need = 0
         self._fragments: bytearray | None = None
         self._opcode = 0
         self._size = 0
@@ -91,7 +92,15 @@ class FrameReader:
         """Take the next bytes; return what they complete, in order."""
         if self.ended:
             return []
-        buffer = self._buffer + data if self._buffer else data
+        if self._buffer is not None:
+            # Gathered in place until the frame is whole, so that a message that comes byte by byte costs no more.
+            self._buffer += data
+            if len(self._buffer) < self._need:
+                return []
+            data = bytes(self._buffer)
+        return self._read(data)
+
+    def _read(self, buffer: bytes) -> list[FrameEvent]:
         events: list[FrameEvent] = []
         position = 0
         try:
@@ -103,12 +112,14 @@ class FrameReader:
         except _Broken as broken:
             self.ended = True
             events.append(broken.violation)
-        self._buffer = b"" if self.ended else buffer[position:]
+        self._need -= position
+        self._buffer = None if self.ended or position == len(buffer) else bytearray(buffer[position:])
         return events
 
     def _frame(self, buffer: bytes, start: int, events: list[FrameEvent]) -> int:
-        """Read one frame at `start`; returns its length, or 0 while it is incomplete."""
+        """Read one frame at `start`; returns its length, or 0 while it is incomplete and `_need` says where it ends."""
         available = len(buffer) - start
+        self._need = start + 2
         if available < 2:
             return 0
         first, second = buffer[start], buffer[start + 1]
@@ -117,6 +128,7 @@ class FrameReader:
         length, header = second & 0x7F, 2
         if length == 126:
             header = 4
+            self._need = start + header
             if available < header:
                 return 0
             (length,) = struct.unpack_from("!H", buffer, start + 2)
@@ -124,6 +136,7 @@ class FrameReader:
                 raise _Broken(CloseCode.PROTOCOL_ERROR, "length not in its shortest form")
         elif length == 127:
             header = 10
+            self._need = start + header
             if available < header:
                 return 0
             (length,) = struct.unpack_from("!Q", buffer, start + 2)
@@ -133,6 +146,7 @@ class FrameReader:
         if opcode < CLOSE and self._size + length > self._max:
             raise _Broken(CloseCode.MESSAGE_TOO_BIG, f"longer than {self._max} bytes")
         end = header + 4 + length
+        self._need = start + end
         if available < end:
             return 0
         mask_at = start + header

@@ -1,11 +1,11 @@
 """The opening handshake, the server's side (RFC 6455 section 4.2), as values: headers in, a verdict out."""
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -26,9 +26,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP answer other than 101. `headers` are extra ones."""
+    """An HTTP answer other than 101. `code` is for machines, `headers` are extra ones."""
 
     status: int
+    code: str
     message: str
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -45,15 +46,16 @@ class Identity:
 def check(opening: Opening) -> Refusal | None:
     """Tell why the request cannot become a WebSocket, or None when it can."""
     if opening.method != "GET" or opening.http_version != "1.1":
-        return Refusal(400, "a WebSocket opens with GET over HTTP/1.1")
+        return Refusal(400, "bad_upgrade", "a WebSocket opens with GET over HTTP/1.1")
     if opening.headers.get("sec-websocket-version", "").strip() != "13":
-        return Refusal(426, "WebSocket version 13 is spoken here", (("Sec-WebSocket-Version", "13"),))
+        told = "WebSocket version 13 is spoken here"
+        return Refusal(426, "unsupported_version", told, (("Sec-WebSocket-Version", "13"),))
     try:
         key = base64.b64decode(opening.headers.get("sec-websocket-key", "").strip(), validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         key = b""
     if len(key) != 16:
-        return Refusal(400, "Sec-WebSocket-Key must be 16 bytes in base64")
+        return Refusal(400, "bad_upgrade", "Sec-WebSocket-Key must be 16 bytes in base64")
     return None
 
 
@@ -81,9 +83,8 @@ def accept(opening: Opening, *, subprotocol: str | None, extra: tuple[tuple[str,
 
 def refuse(refusal: Refusal, body: bytes) -> bytes:
     """Build the answer for a refusal; `body` is JSON."""
-    reason = {400: "Bad Request", 404: "Not Found", 426: "Upgrade Required", 429: "Too Many Requests", 503: "Unavailable"}
     lines = [
-        f"HTTP/1.1 {refusal.status} {reason.get(refusal.status, 'Refused')}",
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",

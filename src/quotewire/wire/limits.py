@@ -1,4 +1,4 @@
-"""The limits of one session, shared by all of them."""
+"""The limits of one connection, shared by all of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 class SessionLimits:
     """Durations in seconds. `wall_ms` turns a monotonic `now` into milliseconds since 1970."""
 
+    upgrade_timeout_s: float
     auth_timeout_s: float
     ping_interval_s: float
     pong_timeout_s: float

@@ -18,7 +18,7 @@ from quotewire.wire.commands import (
     SymbolCommand,
     Timestamp,
 )
-from quotewire.wire.dialect import Facts, explain
+from quotewire.wire.dialect import UNREADABLE, Facts, explain
 from quotewire.wire.messages import PROTOCOL_VERSION, SymbolResult, UpstreamState
 
 _decoder = msgspec.json.Decoder(messages.ClientMessage)
@@ -49,7 +49,7 @@ class NativeDialect:
         """Read one message; a bad one becomes a `Problem`."""
         try:
             message = _decoder.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return explain(text, error, KNOWN_TYPES)
         match message:
             case messages.Hello():

@@ -9,7 +9,7 @@ from quotewire.market.quote import SymbolId
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import RETRYABLE, ErrorCode
 from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand, Timestamp
-from quotewire.wire.dialect import Facts, explain
+from quotewire.wire.dialect import UNREADABLE, Facts, explain
 from quotewire.wire.messages import RequestId, SymbolResult, UpstreamState
 
 MAX_TOKEN_CHARACTERS = 4096
@@ -60,7 +60,7 @@ class PlainDialect:
             if head.mode == "streaming":
                 message = _streaming.decode(text)
                 return Replace(tuple(message.ids), message.request_id, message.timestamp)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return explain(text, error, ())
         if head.type == "ping":
             return AskPong(head.request_id, head.timestamp)

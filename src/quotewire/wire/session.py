@@ -56,7 +56,7 @@ class SendPing:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Close the connection. `clean` is False when no close frame can be expected to arrive."""
+    """Close the connection. `clean` is False when no close frame can be expected to come back."""
 
     code: CloseCode
     reason: str
@@ -187,8 +187,12 @@ class ServerSession:
             effects += self._start(self._pending.popleft(), now)
         return effects
 
-    def tick(self, now: float) -> list[Effect]:
-        """Time passed. Call a few times a second, or as often as the shortest limit asks."""
+    def tick(self, now: float, *, writable: bool = True) -> list[Effect]:
+        """Time passed. Call a few times a second, or as often as the shortest limit asks.
+
+        While the connection is not `writable` a ping would only wait behind what the client has not taken yet: none is
+        sent, and one that is under way has its full time again once the connection takes data.
+        """
         limits = self._limits
         if self.phase is Phase.CLOSED:
             return []
@@ -196,11 +200,14 @@ class ServerSession:
             if now - self._opened_at < limits.auth_timeout_s:
                 return []
             return self._problem(Problem(ErrorCode.AUTH_TIMEOUT, CLOSES[CloseCode.AUTH_TIMEOUT].reason), now)
-        if self._pinged_at is not None and now - self._pinged_at >= limits.pong_timeout_s:
-            return self._end(CloseCode.PONG_TIMEOUT, clean=False)
+        if self._pinged_at is not None:
+            if not writable:
+                self._pinged_at = now
+            elif now - self._pinged_at >= limits.pong_timeout_s:
+                return self._end(CloseCode.PONG_TIMEOUT, clean=False)
         if now - self._heard_at >= limits.idle_timeout_s:
             return self._end(CloseCode.IDLE_TIMEOUT, clean=False)
-        if now >= self._ping_at:
+        if writable and now >= self._ping_at:
             self._ping_at = now + limits.ping_interval_s
             if self._pinged_at is None:
                 self._pinged_at = now
@@ -248,6 +255,7 @@ class ServerSession:
     def _apply(self, command: SymbolCommand, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
         if isinstance(command, Remove):
             return self._remove(command, resolutions)
+        resolutions = [self._kept(resolution) for resolution in resolutions]
         found = tuple(dict.fromkeys(r.symbol_id for r in resolutions if r.code is None))
         leaving: tuple[int, ...] = ()
         joining = found
@@ -258,12 +266,19 @@ class ServerSession:
             return self._too_many(command, now)
         self.wanted.difference_update(leaving)
         self.wanted.update(joining)
-        effects: list[Effect] = [Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions]))]
-        if leaving:
-            effects.append(Leave(leaving))
+        # Left before it is told, so that nothing of these symbols follows the answer.
+        effects: list[Effect] = [Leave(leaving)] if leaving else []
+        effects.append(Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions])))
         if joining or isinstance(command, Add):
             effects.append(Join(joining, command.request_id))
         return effects
+
+    def _kept(self, resolution: Resolution) -> Resolution:
+        """A symbol that flows already needs no look-up: one that failed for now takes nothing away."""
+        asked = resolution.asked
+        if resolution.code is None or not resolution.retryable or not isinstance(asked, int):
+            return resolution
+        return Resolution(asked, symbol_id=asked) if asked in self.wanted else resolution
 
     def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
         # What cannot be found cannot be wanted either: taking it away is done.
