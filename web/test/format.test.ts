@@ -58,9 +58,18 @@ test("counts, sizes, latency and times", () => {
   expect(clock(new Date(2026, 0, 2, 9, 5, 7).getTime())).toBe("09:05:07");
 });
 
-test("spark lines fill their box, high prices at the top", () => {
-  expect(sparkPath([], 100, 20)).toBe("");
-  expect(sparkPath([5], 100, 20)).toBe("M0 10.0H100");
-  expect(sparkPath([1, 3, 2], 100, 20)).toBe("M0.0 20.0L50.0 0.0L100.0 10.0");
-  expect(sparkPath([2, 2], 100, 20)).toBe("M0.0 10.0L100.0 10.0");
+describe("spark lines", () => {
+  test("fill their box, high prices at the top, the newest at the right", () => {
+    const values = Array.from({ length: 41 }, (_, i) => i);
+    const path = sparkPath(values, 100, 20);
+    expect(path.startsWith("M0.0 20.0L2.5 19.5")).toBe(true);
+    expect(path.endsWith("L100.0 0.0")).toBe(true);
+  });
+
+  test("are short while there are few trades", () => {
+    expect(sparkPath([], 78, 20)).toBe("");
+    expect(sparkPath([5], 78, 20)).toBe("");
+    expect(sparkPath([1, 3, 2], 78, 20)).toBe("M74.0 20.0L76.0 0.0L78.0 10.0");
+    expect(sparkPath([2, 2], 78, 20)).toBe("M76.0 10.0L78.0 10.0");
+  });
 });

@@ -117,10 +117,14 @@ class Vault:
         return derive(self._sealer.master_key, purpose)
 
     def next_epoch(self) -> int:
-        """A number greater than every one given before, on the disk when this returns."""
+        """A number greater than every one given before, on the disk when this returns.
+
+        It starts from the clock (ms since 1970), so that a gateway whose data directory is new, as the demo's always is,
+        still comes after its predecessor in the eyes of clients that stayed.
+        """
         with _transaction(self._database, self.data_dir):
             row = self._database.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-            epoch = (int(row[0]) if row else 0) + 1
+            epoch = max((int(row[0]) if row else 0) + 1, int(time.time() * 1000))
             self._database.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (str(epoch).encode(),))
         return epoch
 

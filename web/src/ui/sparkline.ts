@@ -1,9 +1,15 @@
 /** The spark line's path. Pure. */
 
-/** An SVG path through `values`, oldest at the left, filling `width` by `height`; empty when there is nothing to draw. */
+/** With fewer values than this the line is short: a few trades must not look like a long history. */
+const FULL_WIDTH_AT = 40;
+
+/**
+ * An SVG path through `values`, the newest at the right edge of `width` by `height`, scaled to their own range; empty
+ * with fewer than two.
+ */
 export function sparkPath(values: readonly number[], width: number, height: number): string {
   const first = values[0];
-  if (first === undefined) return "";
+  if (first === undefined || values.length < 2) return "";
   let low = first;
   let high = first;
   for (const value of values) {
@@ -12,7 +18,7 @@ export function sparkPath(values: readonly number[], width: number, height: numb
   }
   const span = high - low;
   const y = (value: number): string => (span === 0 ? height / 2 : height * (1 - (value - low) / span)).toFixed(1);
-  if (values.length === 1) return `M0 ${y(first)}H${width}`;
-  const stepX = width / (values.length - 1);
-  return values.map((value, i) => `${i === 0 ? "M" : "L"}${(i * stepX).toFixed(1)} ${y(value)}`).join("");
+  const stepX = width / (Math.max(values.length, FULL_WIDTH_AT) - 1);
+  const left = width - stepX * (values.length - 1);
+  return values.map((value, i) => `${i === 0 ? "M" : "L"}${(left + i * stepX).toFixed(1)} ${y(value)}`).join("");
 }
