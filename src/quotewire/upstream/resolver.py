@@ -50,7 +50,7 @@ class Resolver:
         if wanted:
             await asyncio.wait(wanted.values(), timeout=RESOLVE_S)
         for item, future in wanted.items():
-            if not future.done():
+            if not future.done() or future.cancelled():
                 errors[item] = "Questrade did not answer in time"
             elif (error := future.exception()) is not None:
                 errors[item] = str(error)

@@ -1,52 +1,47 @@
-"""One person's quote stream: the connection machine's host, and the steward of what the stream carries.
+"""One person's quote stream: the host of the connection machine.
 
-The machine (`resilience.lifecycle`) decides when to open, wait, refresh and give up; this module does what it says.
-What the machine does not know is how to replace a stream that works: on a new token, or when new symbols are only taken
-up by a new socket, the steward opens the new socket first and lets go of the old one when the new one is accepted.
-Questrade closes the first socket of a login when the second opens, so the overlap is short, but nothing is waited out.
+The machine (`resilience.lifecycle`) decides when to open, wait, refresh and give up; this module does what it says and
+tells it what happened. Changes to a stream that works are the steward's.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from quotewire.errors import (
     AccessTokenError,
-    QuotewireError,
     RateLimitedError,
     TokenSpentError,
     UpstreamError,
     UpstreamUnavailableError,
 )
 from quotewire.market.quote import QuotePatch
-from quotewire.questrade import requests
 from quotewire.questrade.refusals import INVALID_TOKEN
 from quotewire.questrade.stream import NO_CLOSE_FRAME, QuoteSocket, StreamClosed
 from quotewire.questrade.wire import FailureFrame, QuotesFrame, UnreadableFrame
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
-from quotewire.resilience.backoff import Backoff, Chance
+from quotewire.resilience.backoff import Chance
 from quotewire.resilience.lifecycle import Lifecycle
 from quotewire.resilience.lifecycle_types import LifecycleConfig, Link, Snapshot, State
-from quotewire.upstream.adoption import Adoption, Habit, Lesson
+from quotewire.upstream.adoption import Adoption, Lesson
+from quotewire.upstream.aim import Aim, Target
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
-from quotewire.upstream.desk import Desk, Priority
+from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.steward import Steward, Trouble
 
-DEBOUNCE_S: Final = 0.15  # symbol changes that come together go out as one request
 PREPARE_S: Final = 15.0
-REPLACE_S: Final = 25.0
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
-REPLACE_BACKOFF: Final = Backoff(base_s=2.0, cap_s=60.0)
 
 CONFIG: Final = LifecycleConfig(ping_interval_s=None, polling=False, final_closes=frozenset(), max_attempts=10)
 """Whether Questrade answers pings is not known, and its close codes mean nothing certain."""
+
+log = logging.getLogger("quotewire.upstream")
 
 
 class Sink(Protocol):
@@ -58,17 +53,8 @@ class Sink(Protocol):
     def on_stream(self, session: "StreamSession") -> None:
         """The stream came up, went down, or carries other symbols."""
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to open a socket, with what, and what it will carry."""
-
-    url: str
-    token: str
-    ids: frozenset[int]
-
-    def __repr__(self) -> str:
-        return f"<Target {self.url} symbols={len(self.ids)}>"
+    def on_failure(self, session: "StreamSession") -> None:
+        """The stream was lost or could not be had."""
 
 
 class StreamSession:
@@ -87,38 +73,30 @@ class StreamSession:
         now: Callable[[], float] = time.monotonic,
         chance: Chance = random.random,
     ) -> None:
-        self.person: Final = person
+        self.person = person
         self.carried: frozenset[int] = frozenset()
         self.streams_opened = 0
         self.frames = 0
         self.spoiled = 0
         self.live_since = 0.0
+        self.assigned: frozenset[int] = frozenset()
+        self.target: Target | None = None
         self._keeper = keeper
-        self._desk = desk
         self._chronicle = chronicle
         self._sink = sink
         self._config = config
         self._now = now
-        self._chance = chance
         self._machine = Lifecycle(config, persons=(person,), chance=chance)
-        self._ids: frozenset[int] = frozenset()
+        self._aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
+        self._steward = Steward(self, self._aim, self._adoption, chronicle=chronicle, chance=chance, now=now)
         self._events: deque[on.Event] = deque()
         self._stepping = False
         self._group: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None  # preparing, opening, authenticating or reading
-        self._renewal: asyncio.Task[None] | None = None
         self._socket: QuoteSocket | None = None
-        self._target: Target | None = None
         self._refused = ""  # the access token of the socket given up last
-        self._stir = asyncio.Event()
-        self._replace_why: Why | None = None
-        self._replacing = False
-        self._replace_failures = 0
-        self._replace_at = 0.0
-        self._ended_meanwhile: on.Event | None = None
-        self._repeat = False
 
     def __repr__(self) -> str:
         return f"<StreamSession {self.person} {self._machine!r} carried={len(self.carried)}>"
@@ -126,59 +104,51 @@ class StreamSession:
     # --- what can be seen ---
 
     @property
-    def assigned(self) -> frozenset[int]:
-        """What the stream should carry."""
-        return self._ids
-
-    @property
     def is_live(self) -> bool:
         """Whether a socket is up and accepted."""
         return self._machine.state is State.CONNECTED
+
+    @property
+    def number(self) -> int | None:
+        """The machine's number of the socket that counts."""
+        return self._machine.socket
 
     @property
     def snapshot(self) -> Snapshot:
         """The machine as it stands."""
         return self._machine.snapshot()
 
-    @property
-    def lost_attempts(self) -> int:
-        """Failures in a row."""
-        return self._machine.snapshot().attempt
-
     # --- what can be told ---
 
     def assign(self, ids: frozenset[int]) -> None:
         """Carry exactly these from now on; an empty set ends the stream."""
-        if ids == self._ids:
+        if ids == self.assigned:
             return
-        self._adoption.dropped(self._ids - ids)
-        self._ids = ids
+        self._adoption.dropped(self.assigned - ids)
+        self.assigned = ids
         if self._group is None:
             return
+        symbols = tuple(sorted(ids))
         if not ids:
             self._feed(on.DisconnectRequested())
-        elif self._machine.snapshot().link is Link.IDLE:
-            self._feed(on.ConnectRequested(tuple(sorted(ids))))
+        elif self.snapshot.link is Link.IDLE:
+            self._feed(on.ConnectRequested(symbols))
         else:
-            self._feed(on.SymbolsChanged(tuple(sorted(ids))))
-        self._stir.set()
+            self._feed(on.SymbolsChanged(symbols))
 
     def token_changed(self) -> None:
-        """The keeper has other tokens of this person: heal, or move the stream to the new one."""
-        if self._group is None:
-            return
+        """The keeper has another token of this person: heal, or move the stream to the new one."""
         access = self._keeper.access(self.person)
-        if access is None:
+        if self._group is None or access is None:
             return
-        if self.is_live:
-            if self._target is not None and access.token != self._target.token:
-                self._want_replacement(Why.TOKEN_ROTATED)
-        else:
+        if not self.is_live:
             self._feed(on.TokenRefreshed(self.person))
+        elif self.target is not None and access.token != self.target.token:
+            self._steward.replace(Why.TOKEN_ROTATED)
 
     def reachable(self) -> None:
         """Questrade answered this person a moment ago: a wait for it need not be waited out."""
-        if self._group is not None and self._machine.snapshot().link is Link.WAITING:
+        if self._group is not None:
             self._feed(on.Nudged())
 
     def tell(self, event: on.SilenceRule | on.ClockJumped | on.NetworkLost | on.NetworkRegained) -> None:
@@ -186,20 +156,64 @@ class StreamSession:
         if self._group is not None:
             self._feed(event)
 
+    def reopen(self, why: Why) -> None:
+        """Move to a new socket, if there is a stream."""
+        if self.is_live:
+            self._steward.replace(why)
+
     async def run(self) -> None:
         """Own the stream until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                if self._ids:
-                    self._feed(on.ConnectRequested(tuple(sorted(self._ids))))
-                group.create_task(self._guard(self._steward()), name=f"steward {self.person}")
+                if self.assigned:
+                    self._feed(on.ConnectRequested(tuple(sorted(self.assigned))))
+                while True:
+                    await self._guard(self._steward.run())
         finally:
             self._group = None
             if self._timer is not None:
                 self._timer.cancel()
             if self._socket is not None:
                 await self._socket.close()
+
+    # --- what the steward does to the stream ---
+
+    def carry(self, target: Target) -> None:
+        """The socket carries what `target` says from now on."""
+        self.target, self.carried = target, target.ids
+        self._sink.on_stream(self)
+
+    def swap(self, fresh: QuoteSocket, target: Target) -> None:
+        """Read `fresh` from here on and let go of the old socket. Nothing is awaited, so nothing comes between."""
+        number, old = self.number, self._socket
+        assert number is not None
+        if self._work is not None:
+            self._work.cancel()
+        self._socket = fresh
+        self.streams_opened += 1
+        self._start(self._read(number, fresh))
+        self._close(old)
+        self.carry(target)
+
+    def ended(self, event: on.Event) -> None:
+        """The socket is gone."""
+        self._feed(event)
+
+    def failed(self, trouble: Trouble) -> None:
+        """An attempt, or the login of a live stream, failed: tell the machine why."""
+        number = self.number
+        if number is None:
+            return
+        match trouble:
+            case TokenSpentError():
+                self._feed(on.RefreshFailed(self.person, final=True))
+            case AccessTokenError():
+                self._feed(on.AuthFailed(number))
+            case RateLimitedError(retry_after_s=wait):
+                self._feed(on.RateLimited(self.person, wait))
+            case _:
+                self._feed(on.Closed(number, NO_CLOSE_FRAME))
 
     # --- the machine ---
 
@@ -211,50 +225,57 @@ class StreamSession:
         self._stepping = True
         try:
             while self._events:
-                was_live = self.is_live
+                was_live, before = self.is_live, self._attempt
                 for effect in self._machine.step(self._events.popleft(), self._now()):
                     self._carry_out(effect)
                 if was_live is not self.is_live:
                     self._turned()
+                if self._attempt > before or (was_live and not self.is_live and self.assigned):
+                    self._sink.on_failure(self)
         finally:
             self._stepping = False
 
+    @property
+    def _attempt(self) -> int:
+        return self._machine.snapshot().attempt
+
     def _turned(self) -> None:
         """The stream came up or went down."""
+        self._steward.reset()
         if self.is_live:
-            assert self._target is not None
-            self.carried = self._target.ids
+            assert self.target is not None
+            self.carried = self.target.ids
             self.live_since = self._now()
             self.streams_opened += 1
         else:
             self.carried = frozenset()
-            self._replace_why = None
-        self._stir.set()
         self._sink.on_stream(self)
 
     def _carry_out(self, effect: do.Effect) -> None:
         match effect:
-            case do.Prepare(socket=number):
-                self._start(self._prepare(number))
-            case do.Open(socket=number):
-                self._start(self._open(number))
-            case do.SendToken(socket=number):
-                self._start(self._authenticate(number))
-            case do.Subscribe(repeat=repeat):
-                self._repeat = self._repeat or repeat
-                self._stir.set()
+            case do.Prepare():
+                self._start(self._prepare(effect.socket))
+            case do.Open():
+                self._start(self._open(effect.socket))
+            case do.SendToken():
+                self._start(self._authenticate(effect.socket))
+            case do.Subscribe():
+                self._steward.ask_again() if effect.repeat else self._steward.stir()
             case do.Close():
                 self._drop()
             case do.RefreshToken():
-                self._renewal = self._spawn(self._renew(), f"renew {self.person}")
-            case do.ScheduleTick(at=at):
-                self._schedule(at)
-            case do.Report(state=state, reason=reason):
-                level = logging.INFO if state in (State.CONNECTED, State.CONNECTING) else logging.WARNING
-                detail = f"{self.person}'s stream is {state} ({reason})"
-                self._chronicle.note(Happening.STREAM, reason, person=self.person, detail=detail, level=level)
+                self._spawn(self._renew(), f"renew {self.person}")
+            case do.ScheduleTick():
+                self._schedule(effect.at)
+            case do.Report():
+                self._report(effect)
             case _:  # pings, polling and other persons are switched off in CONFIG
                 pass
+
+    def _report(self, effect: do.Report) -> None:
+        level = logging.INFO if effect.state in (State.CONNECTED, State.CONNECTING) else logging.WARNING
+        detail = f"{self.person}'s stream is {effect.state} ({effect.reason})"
+        self._chronicle.note(Happening.STREAM, effect.reason, person=self.person, detail=detail, level=level)
 
     def _schedule(self, at: float | None) -> None:
         if self._timer is not None:
@@ -275,113 +296,95 @@ class StreamSession:
         """A task's outer edge: a defect ends this stream's attempt, not the gateway."""
         try:
             await work
-        except Exception as error:  # the edge of a task: reported, then treated as a lost connection
-            logging.getLogger("quotewire.upstream").exception(
-                "a defect in %s's stream", self.person, extra={"event": "upstream.defect", "person": self.person}
-            )
-            self._failed(self._machine.socket, UpstreamUnavailableError(f"a defect: {type(error).__name__}"))
+        except Exception as error:
+            extra = {"event": "upstream.defect", "person": self.person}
+            log.exception("a defect in %s's stream", self.person, extra=extra)
+            self.failed(UpstreamUnavailableError(f"a defect: {type(error).__name__}"))
 
     def _drop(self) -> None:
         """Give the current socket up."""
-        self._refused = self._target.token if self._target is not None else ""
+        self._refused = self.target.token if self.target is not None else ""
         if self._work is not None and self._work is not asyncio.current_task():
             self._work.cancel()
-        self._work = None
-        socket, self._socket, self._target = self._socket, None, None
+        socket, self._socket, self.target, self._work = self._socket, None, None, None
+        self._close(socket)
+
+    def _close(self, socket: QuoteSocket | None) -> None:
         if socket is not None and self._group is not None:
             self._spawn(socket.close(), f"close {self.person}")
 
-    # --- one attempt ---
+    # --- one attempt; each step belongs to one socket number ---
 
     async def _prepare(self, number: int) -> None:
         try:
             async with asyncio.timeout(PREPARE_S):
-                self._target = await self._aim(self._ids)
-        except (UpstreamError, TimeoutError) as error:
-            self._failed(number, error)
+                self.target = await self._aim.take(self.assigned)
+        except (UpstreamError, TimeoutError) as trouble:
+            self._missed(number, trouble)
         else:
             self._feed(on.Prepared(number))
 
-    async def _aim(self, ids: frozenset[int]) -> Target:
-        """Tell Questrade what the stream is to carry; where that stream is. Raises UpstreamError."""
-        await self._keeper.settled(self.person)
-        if self._keeper.access(self.person) is None:
-            raise AccessTokenError(self._keeper.last_error(self.person))
-        port = await self._desk.call_as(self.person, requests.stream_port(sorted(ids)), priority=Priority.STREAM)
-        access = self._keeper.access(self.person)
-        if access is None:
-            raise AccessTokenError(self._keeper.last_error(self.person))
-        return Target(access.server.stream_url(port), access.token, ids)
-
     async def _open(self, number: int) -> None:
-        assert self._target is not None
+        assert self.target is not None
         try:
-            socket = await QuoteSocket.open(self._target.url, timeout_s=self._config.upgrade_timeout_s + GRACE_S)
-        except UpstreamError as error:
-            self._failed(number, error)
+            socket = await QuoteSocket.open(self.target.url, timeout_s=self._config.upgrade_timeout_s + GRACE_S)
+        except UpstreamError as trouble:
+            self._missed(number, trouble)
             return
         self._socket = socket
         self._feed(on.Opened(number))
 
     async def _authenticate(self, number: int) -> None:
-        assert self._target is not None
+        assert self.target is not None
         assert self._socket is not None
         try:
-            await self._socket.authenticate(self._target.token, timeout_s=self._config.auth_timeout_s + GRACE_S)
-        except UpstreamError as error:
-            self._failed(number, error)
+            await self._socket.authenticate(self.target.token, timeout_s=self._config.auth_timeout_s + GRACE_S)
+        except UpstreamError as trouble:
+            self._missed(number, trouble)
             return
         self._adoption.opened_anew(self._now())
         self._feed(on.Authenticated(number))
-        if self._machine.socket == number:
+        if self.number == number and self._socket is not None:
             self._start(self._read(number, self._socket))
+
+    def _missed(self, number: int, trouble: Trouble) -> None:
+        """An attempt failed; that of a socket already given up is nobody's concern."""
+        if number == self.number:
+            detail = f"{self.person}'s stream: {trouble or type(trouble).__name__}"
+            code = trouble.code if isinstance(trouble, UpstreamError) else "timeout"
+            self._chronicle.note(Happening.STREAM, code, person=self.person, detail=detail, level=logging.WARNING)
+            self.failed(trouble)
 
     async def _read(self, number: int, socket: QuoteSocket) -> None:
         try:
             async for frame in socket.frames():
                 self.frames += 1
                 match frame:
-                    case QuotesFrame(patches=patches, spoiled=spoiled):
-                        self._received(number, patches, spoiled)
+                    case QuotesFrame():
+                        self._received(number, frame)
                     case FailureFrame(code=code) if code == INVALID_TOKEN:
-                        self._ended(on.AuthFailed(number))
+                        self._over(on.AuthFailed(number))
                         return
                     case FailureFrame() | UnreadableFrame():
                         self.spoiled += 1
                     case _:
                         pass
         except StreamClosed as error:
-            self._ended(on.Closed(number, error.code))
+            self._over(on.Closed(number, error.code))
 
-    def _received(self, number: int, patches: list[QuotePatch], spoiled: int) -> None:
-        self.spoiled += spoiled
-        if not patches:
+    def _received(self, number: int, frame: QuotesFrame) -> None:
+        self.spoiled += frame.spoiled
+        if not frame.patches:
             return
         self._feed(on.Message(number))
         if self._adoption.pending:
-            self._adoption.seen(patch.symbol_id for patch in patches)
-        self._sink.on_patches(self, patches)
+            self._adoption.seen(patch.symbol_id for patch in frame.patches)
+        self._sink.on_patches(self, frame.patches)
 
-    def _ended(self, event: on.Event) -> None:
-        """The socket that was read ended. While it is being replaced that is expected: the replacement decides."""
-        if self._replacing:
-            self._ended_meanwhile = event
-        else:
+    def _over(self, event: on.Event) -> None:
+        """The socket that was read ended."""
+        if not self._steward.holds(event):
             self._feed(event)
-
-    def _failed(self, number: int | None, error: QuotewireError | TimeoutError) -> None:
-        """Tell the machine why an attempt failed."""
-        if number is None:
-            return
-        match error:
-            case TokenSpentError():
-                self._feed(on.RefreshFailed(self.person, final=True))
-            case AccessTokenError():
-                self._feed(on.AuthFailed(number))
-            case RateLimitedError(retry_after_s=wait):
-                self._feed(on.RateLimited(self.person, wait))
-            case _:
-                self._feed(on.Closed(number, NO_CLOSE_FRAME))
 
     async def _renew(self) -> None:
         """Make sure of a token other than the refused one."""
@@ -393,129 +396,3 @@ class StreamSession:
             self._feed(on.RefreshFailed(self.person))
         else:
             self._feed(on.TokenRefreshed(self.person))
-
-    # --- the steward: what a live stream carries ---
-
-    async def _steward(self) -> None:
-        while True:
-            await self._until_stirred()
-            if not self.is_live:
-                continue
-            if self._replace_why is not None:
-                if self._now() >= self._replace_at:
-                    await self._replace(self._replace_why)
-            elif self._repeat or self._target_ids() != self._ids:
-                if self._now() >= self._replace_at:
-                    await asyncio.sleep(DEBOUNCE_S)
-                    await self._ask()
-            elif self._adoption.judge(self._now()):
-                self._want_replacement(Why.NOT_ADOPTED)
-
-    async def _until_stirred(self) -> None:
-        due = self._adoption.due_at
-        if self._replace_why is not None:
-            due = min(due, self._replace_at)
-        limit = None if due == float("inf") else max(due - self._now(), 0.0)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit):
-                await self._stir.wait()
-        self._stir.clear()
-
-    def _target_ids(self) -> frozenset[int]:
-        return self._target.ids if self._target is not None else frozenset()
-
-    async def _ask(self) -> None:
-        """Ask for the new set in place; the stream is opened anew where that is known not to be enough."""
-        ids, self._repeat = self._ids, False
-        if not self.is_live or not ids:
-            return
-        added = ids - self._target_ids()
-        if added and self._adoption.lesson.habit is Habit.REOPEN:
-            self._adoption.asked(added, self._now())
-            self._want_replacement(Why.SYMBOLS_CHANGED)
-            return
-        before, number = self._target, self._machine.socket
-        try:
-            async with asyncio.timeout(PREPARE_S):
-                target = await self._aim(ids)
-        except (UpstreamError, TimeoutError) as error:
-            self._repeat = True
-            self._postpone()
-            self._note_failure(Why.SYMBOLS_CHANGED, error)
-            return
-        if not self.is_live or self._machine.socket != number or before is None:
-            return
-        self._adoption.asked(added, self._now())
-        if (target.url, target.token) != (before.url, before.token):
-            self._want_replacement(Why.TOKEN_ROTATED)
-            return
-        self._target = target
-        self.carried = target.ids
-        self._sink.on_stream(self)
-
-    def _want_replacement(self, why: Why) -> None:
-        self._replace_why = why
-        self._stir.set()
-
-    async def _replace(self, why: Why) -> None:
-        """Open a new socket beside the old one, then let go of the old one."""
-        number = self._machine.socket
-        self._replacing, self._ended_meanwhile = True, None
-        fresh: QuoteSocket | None = None
-        error: QuotewireError | TimeoutError | None = None
-        try:
-            async with asyncio.timeout(REPLACE_S):
-                target = await self._aim(self._ids)
-                fresh = await QuoteSocket.open(target.url)
-                await fresh.authenticate(target.token)
-        except (UpstreamError, TimeoutError) as failure:
-            error = failure
-        finally:
-            self._replacing = False
-            if error is not None or not self.is_live or self._machine.socket != number:
-                self._spawn_close(fresh)
-                fresh = None
-        if fresh is None or number is None:
-            self._not_replaced(why, error)
-            return
-        self._swap(number, fresh, target)
-        self._chronicle.note(Happening.STREAM, why, person=self.person, detail=f"{self.person}'s stream moved ({why})")
-        self._sink.on_stream(self)
-
-    def _swap(self, number: int, fresh: QuoteSocket, target: Target) -> None:
-        """Read the new socket from here on. Nothing is awaited, so nothing can come between."""
-        old = self._socket
-        if self._work is not None:
-            self._work.cancel()
-        self._socket, self._target = fresh, target
-        self._replace_why, self._replace_failures, self._ended_meanwhile = None, 0, None
-        self.carried = target.ids
-        self.streams_opened += 1
-        self._adoption.opened_anew(self._now())
-        self._start(self._read(number, fresh))
-        self._spawn_close(old)
-
-    def _not_replaced(self, why: Why, error: QuotewireError | TimeoutError | None) -> None:
-        """The new socket did not come up: the old one goes on if it still lives."""
-        if error is not None:
-            self._note_failure(why, error)
-        ended, self._ended_meanwhile = self._ended_meanwhile, None
-        if ended is not None:
-            self._feed(ended)
-        elif isinstance(error, TokenSpentError | AccessTokenError) and self.is_live:
-            self._failed(self._machine.socket, error)
-        else:
-            self._postpone()
-
-    def _postpone(self) -> None:
-        self._replace_failures += 1
-        self._replace_at = self._now() + REPLACE_BACKOFF.delay(self._replace_failures, self._chance)
-        asyncio.get_running_loop().call_later(max(self._replace_at - self._now(), 0.0), self._stir.set)
-
-    def _note_failure(self, why: Why, error: BaseException) -> None:
-        detail = f"{self.person}'s stream could not be changed ({why}): {error or type(error).__name__}"
-        self._chronicle.note(Happening.STREAM, why, person=self.person, detail=detail, level=logging.WARNING)
-
-    def _spawn_close(self, socket: QuoteSocket | None) -> None:
-        if socket is not None and self._group is not None:
-            self._spawn(socket.close(), f"close {self.person}")

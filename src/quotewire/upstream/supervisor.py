@@ -35,6 +35,7 @@ from quotewire.wire.messages import UpstreamState
 PASS_S: Final = 1.0  # between two looks at everything
 LINGER_S: Final = 30.0  # symbols nobody wants any more are carried on for this long
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
+STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
 CLOSE_S: Final = 1.5
 
 log = logging.getLogger("quotewire.upstream")
@@ -300,7 +301,7 @@ class Upstream:
         """Decide who carries what, and tell every session its share. Nothing is dropped before somebody else has it."""
         now = time.monotonic()
         bearers = [
-            Bearer(person, not self._records[person].is_resting(now), self._limits.symbols_per_stream)
+            Bearer(person, self._is_fit(person, now), self._limits.symbols_per_stream)
             for person in self._keeper.persons
             if person in self._sessions and not self._keeper.is_dead(person)
         ]
@@ -313,14 +314,17 @@ class Upstream:
         self._several = sum(map(len, carried.values())) > len(self._carried() & effective)
         self._settle_roads()
 
+    def _is_fit(self, person: str, now: float) -> bool:
+        able = self._sessions[person].is_live or self._keeper.access(person) is not None
+        return able and not self._records[person].is_resting(now)
+
     def _settle_roads(self) -> None:
-        """What no stream carries any more is on no road, or on that of the polls."""
+        """A symbol is on the road of the stream that carries it; what was, and is carried no more, is on none."""
         carried = self._carried()
         moment = self._clock.now()
         self._poller.uncovered(self._wanted - carried)
-        lost = [i for i in self._wanted | self._lingering.keys() if i not in carried]
-        lost += [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
-        self._emit(self._tape.turn([i for i in lost if i not in self._poller.polled], Road.DOWN, moment))
+        lost = [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
+        self._emit(self._tape.turn(lost, Road.DOWN, moment))
         self._emit(self._tape.turn(carried, Road.UP, moment))
 
     def _carried(self) -> frozenset[int]:
@@ -328,25 +332,28 @@ class Upstream:
         return frozenset[int]().union(*(session.carried for session in self._sessions.values()))
 
     def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
-        """Data of a stream. Symbols that linger are kept current; others were never asked for."""
+        """Data of a stream."""
         record = self._records.get(session.person)
-        if record is not None and record.failures:
+        if record is not None and record.failures and time.monotonic() - session.live_since > STABLE_S:
             record.worked()
         self._emit(self._tape.received(patches, Source.STREAM, self._clock.now(), several=self._several))
 
     def on_stream(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
-        record = self._records.get(session.person)
-        if record is not None and not session.is_live and session.assigned:
-            record.failed(time.monotonic())
-            self._chronicle.note(
-                Happening.ASSIGNMENT,
-                Why.PERSON_FAILED,
-                person=session.person,
-                detail=f"{session.person}'s stream is gone; its {len(session.assigned)} symbols go to others, if any",
-            )
         self._distribute()
         self._announce()
+
+    def on_failure(self, session: StreamSession) -> None:
+        """A stream was lost or could not be had: its symbols go to others, if there are any."""
+        record = self._records.get(session.person)
+        if record is None:
+            return
+        record.failed(time.monotonic())
+        detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to others, if any"
+        self._chronicle.note(Happening.ASSIGNMENT, Why.PERSON_FAILED, person=session.person, detail=detail)
+        if record.failures == 1:
+            self._visitor.call_on(session.person)
+        self._distribute()
 
     def _polled(self, patches: list[QuotePatch]) -> None:
         """Data of a poll or a look-up."""

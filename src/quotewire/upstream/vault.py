@@ -119,8 +119,8 @@ class Vault:
     def next_epoch(self) -> int:
         """A number greater than every one given before, on the disk when this returns.
 
-        It starts from the clock (ms since 1970), so that a gateway whose data directory is new, as the demo's always is,
-        still comes after its predecessor in the eyes of clients that stayed.
+        It starts from the clock (ms since 1970), so that a gateway whose data directory is new, as the demo's always
+        is, still comes after its predecessor in the eyes of clients that stayed.
         """
         with _transaction(self._database, self.data_dir):
             row = self._database.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()

@@ -38,6 +38,11 @@ class Visitor:
         """Somebody's token changed."""
         self._stir.set()
 
+    def call_on(self, person: str) -> None:
+        """Call on this person soon: their stream failed, and an answer would mean that it can be had again."""
+        self._next[person] = 0.0
+        self._stir.set()
+
     async def run(self) -> None:
         """Visit until cancelled."""
         while True:

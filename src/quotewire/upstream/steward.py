@@ -1,0 +1,229 @@
+"""The steward of a live stream: what it carries, and its replacement without a break.
+
+The connection machine knows how to get from no stream to a stream. The steward changes a stream that works: it asks for
+new symbols in place, and where that is not enough, or the token changed, opens a new socket before it lets go of the
+old one. Questrade closes the first socket of a login when the second opens, so the overlap is short; what the old
+socket says in the meantime still counts, and its end does not, unless the new one fails.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from quotewire.errors import AccessTokenError, TokenSpentError, UpstreamError
+from quotewire.questrade.stream import QuoteSocket
+from quotewire.resilience import lifecycle_events as on
+from quotewire.resilience.backoff import Backoff, Chance
+from quotewire.upstream.adoption import Adoption, Habit
+from quotewire.upstream.aim import Aim, Target
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
+
+DEBOUNCE_S: Final = 0.15  # changes that come together go out as one request
+ASK_S: Final = 15.0
+REPLACE_S: Final = 25.0
+PACE: Final = Backoff(base_s=2.0, cap_s=60.0)
+"""Between tries to change a stream that goes on meanwhile."""
+
+Trouble = UpstreamError | TimeoutError
+
+
+class Stream(Protocol):
+    """What the steward needs of the session it serves."""
+
+    person: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a socket is up and accepted."""
+
+    @property
+    def number(self) -> int | None:
+        """The machine's number of the socket that counts."""
+
+    @property
+    def target(self) -> Target | None:
+        """What the socket was opened for."""
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """What the stream should carry."""
+
+    def carry(self, target: Target) -> None:
+        """The socket carries what `target` says from now on."""
+
+    def swap(self, fresh: QuoteSocket, target: Target) -> None:
+        """Read `fresh` from here on and let go of the old socket. Must not wait."""
+
+    def ended(self, event: on.Event) -> None:
+        """The socket is gone after all."""
+
+    def failed(self, trouble: Trouble) -> None:
+        """The login does not work any more."""
+
+
+class Steward:
+    """Serves one session. `run` is its task; everything else only leaves a wish."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        aim: Aim,
+        adoption: Adoption,
+        *,
+        chronicle: Chronicle,
+        chance: Chance,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._aim = aim
+        self._adoption = adoption
+        self._chronicle = chronicle
+        self._chance = chance
+        self._now = now
+        self._stir = asyncio.Event()
+        self._replace_why: Why | None = None
+        self._ask_again = False
+        self._failures = 0
+        self._not_before = 0.0
+        self._replacing = False
+        self._ended_meanwhile: on.Event | None = None
+
+    def stir(self) -> None:
+        """Something changed."""
+        self._stir.set()
+
+    def ask_again(self) -> None:
+        """Ask for the same symbols once more: the stream has been silent too long."""
+        self._ask_again = True
+        self._stir.set()
+
+    def replace(self, why: Why) -> None:
+        """Move to a new socket."""
+        self._replace_why = why
+        self._stir.set()
+
+    def reset(self) -> None:
+        """The stream came up or went down: earlier wishes are void."""
+        self._replace_why, self._ask_again = None, False
+        self._failures, self._not_before = 0, 0.0
+        self._stir.set()
+
+    def holds(self, event: on.Event) -> bool:
+        """Whether the end of the old socket is expected, because its replacement is under way."""
+        if self._replacing:
+            self._ended_meanwhile = event
+        return self._replacing
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await self._until_stirred()
+            if not self._stream.is_live or self._now() < self._not_before:
+                continue
+            if self._replace_why is not None:
+                await self._replace(self._replace_why)
+            elif self._ask_again or self._carried() != self._stream.assigned:
+                await asyncio.sleep(DEBOUNCE_S)
+                await self._ask()
+            elif self._adoption.judge(self._now()):
+                self.replace(Why.NOT_ADOPTED)
+
+    async def _until_stirred(self) -> None:
+        has_wish = self._replace_why is not None or self._ask_again or self._carried() != self._stream.assigned
+        due = max(self._not_before, self._now()) if has_wish and self._stream.is_live else self._adoption.due_at
+        limit = None if due == float("inf") else max(due - self._now(), 0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._stir.wait()
+        self._stir.clear()
+
+    def _carried(self) -> frozenset[int]:
+        target = self._stream.target
+        return target.ids if target is not None else frozenset()
+
+    # --- in place ---
+
+    async def _ask(self) -> None:
+        """Ask for the assigned set in place; a new socket follows where that is known not to be enough."""
+        ids, number, before = self._stream.assigned, self._stream.number, self._stream.target
+        if not ids or not self._stream.is_live or before is None:
+            return
+        added = ids - before.ids
+        if added and self._adoption.lesson.habit is Habit.REOPEN:
+            self._adoption.asked(added, self._now())
+            self.replace(Why.SYMBOLS_CHANGED)
+            return
+        try:
+            async with asyncio.timeout(ASK_S):
+                target = await self._aim.take(ids)
+        except (UpstreamError, TimeoutError) as trouble:
+            self._postpone(Why.SYMBOLS_CHANGED, trouble)
+            return
+        if not self._stream.is_live or self._stream.number != number:
+            return
+        self._ask_again, self._failures = False, 0
+        self._adoption.asked(added, self._now())
+        if target.is_same_socket(before):
+            self._stream.carry(target)
+        else:
+            self.replace(Why.TOKEN_ROTATED)
+
+    # --- by a new socket ---
+
+    async def _replace(self, why: Why) -> None:
+        number = self._stream.number
+        self._replacing, self._ended_meanwhile = True, None
+        try:
+            fresh, target = await self._open()
+        except (UpstreamError, TimeoutError) as trouble:
+            self._replacing = False
+            self._not_replaced(why, trouble)
+            return
+        except BaseException:
+            self._replacing = False
+            raise
+        self._replacing = False
+        if not self._stream.is_live or self._stream.number != number:
+            await fresh.close()
+            return
+        self._replace_why, self._ask_again, self._failures = None, False, 0
+        self._stream.swap(fresh, target)
+        self._adoption.opened_anew(self._now())
+        self._note(why, f"{self._stream.person}'s stream moved to a new socket ({why})", logging.INFO)
+
+    async def _open(self) -> tuple[QuoteSocket, Target]:
+        async with asyncio.timeout(REPLACE_S):
+            target = await self._aim.take(self._stream.assigned)
+            fresh = await QuoteSocket.open(target.url)
+            try:
+                await fresh.authenticate(target.token)
+            except BaseException:
+                await fresh.close()
+                raise
+            return fresh, target
+
+    def _not_replaced(self, why: Why, trouble: Trouble) -> None:
+        """The new socket did not come up: the old one goes on if it still lives."""
+        ended, self._ended_meanwhile = self._ended_meanwhile, None
+        if ended is not None:
+            self._note(why, self._told(why, trouble), logging.WARNING)
+            self._stream.ended(ended)
+        elif isinstance(trouble, (TokenSpentError, AccessTokenError)) and self._stream.is_live:
+            self._note(why, self._told(why, trouble), logging.WARNING)
+            self._stream.failed(trouble)
+        else:
+            self._postpone(why, trouble)
+
+    def _postpone(self, why: Why, trouble: Trouble) -> None:
+        self._failures += 1
+        self._not_before = self._now() + PACE.delay(self._failures, self._chance)
+        self._note(why, self._told(why, trouble), logging.WARNING)
+
+    def _told(self, why: Why, trouble: Trouble) -> str:
+        return f"{self._stream.person}'s stream could not be changed ({why}): {trouble or type(trouble).__name__}"
+
+    def _note(self, why: Why, detail: str, level: int) -> None:
+        self._chronicle.note(Happening.STREAM, why, person=self._stream.person, detail=detail, level=level)
