@@ -155,7 +155,7 @@ class LifecycleConfig:
     latency_weight: float = 0.2
     latency_fair_ms: float = 500.0
     latency_poor_ms: float = 2000.0
-    final_closes: frozenset[int] = FINAL_CLOSES  # empty towards a peer whose codes mean nothing
+    final_closes: frozenset[int] = field(default=FINAL_CLOSES, repr=False)  # empty: the peer's codes mean nothing
 
 
 class Snapshot(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -64,12 +64,14 @@ def test_repeated_and_late_updates_are_not_kept() -> None:
     assert sequences(kept.since(1, 3)) == [4, 5]
 
 
-def test_a_new_epoch_starts_over() -> None:
+@pytest.mark.parametrize("first", [1, 6])
+def test_a_new_epoch_starts_over(first: int) -> None:
     renewed = ring(4, 5)
-    assert renewed.add(quote(1, epoch=2))
+    assert renewed.add(quote(first, epoch=2))
 
     assert renewed.since(1, 5) is None
-    assert sequences(renewed.since(2, 0)) == [1]
+    assert len(renewed) == 1
+    assert sequences(renewed.since(2, first - 1)) == [first]
 
 
 def test_the_symbol_unchanged_for_longest_goes_first() -> None:

@@ -72,6 +72,16 @@ def test_the_lower_priorities_leave_a_reserve_in_the_hour() -> None:
     assert budget.take(MARKET, STREAM, HOUR_S + SLOT_S) == 0.0
 
 
+def test_no_call_is_forgotten_before_it_is_an_hour_old() -> None:
+    budget = Budget({MARKET: Limit(per_second=10, per_hour=10)})
+    late = SLOT_S - 1  # in the slot of the first call
+    for at in (0.0, *(late for _ in range(9))):
+        assert budget.take(MARKET, STREAM, at) == 0.0
+
+    assert budget.take(MARKET, STREAM, late + HOUR_S - 0.1) > 0
+    assert take_all(budget, STREAM, SLOT_S + HOUR_S) == 10
+
+
 def test_little_left_of_the_hour_is_spread() -> None:
     budget = Budget(SMALL)
     now = spend(budget, 80) + 2
