@@ -193,7 +193,7 @@ class Watchdog:
 
     def step(self, now: float, when: datetime) -> list[Effect]:
         """Look at every symbol; call it every few seconds."""
-        self._phases = {symbol.exchange: phase_at(symbol.exchange, when) for symbol in self._symbols.values()}
+        self._phases = self._phases_at(when)
         if self._stream_last_at is None:
             return []
         effects: list[Effect] = []
@@ -208,9 +208,9 @@ class Watchdog:
         None while no watched market trades. Otherwise never below the configured limits, and longer where the symbols'
         own paces, taken together, say so.
         """
-        rate, regular = 0.0, False
+        rate, regular, phases = 0.0, False, self._phases_at(when)
         for symbol in self._symbols.values():
-            phase = phase_at(symbol.exchange, when)
+            phase = phases[symbol.exchange]
             if phase is MarketPhase.CLOSED or symbol.is_halted:
                 continue
             regular = regular or phase is MarketPhase.REGULAR
@@ -276,6 +276,10 @@ class Watchdog:
         if known is not None:
             return known
         return self._config.unknown_pace_s * (self._config.extended_factor if phase in EXTENDED else 1.0)
+
+    def _phases_at(self, when: datetime) -> dict[str, MarketPhase]:
+        exchanges = {symbol.exchange for symbol in self._symbols.values()}
+        return {exchange: phase_at(exchange, when) for exchange in exchanges}
 
     def _phase(self, symbol: _Symbol) -> MarketPhase:
         """As of the last step; before the first one nobody is judged."""
