@@ -13,7 +13,7 @@ What a user imports is below; it is loaded when first used, so that the command 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from quotewire.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from quotewire.client.api import Client, connect

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-from quotewire import __version__
 from quotewire.errors import ConfigurationError, QuotewireError
+from quotewire.version import VERSION
 
 COMMANDS: dict[str, str] = {
     "serve": "run the gateway, set by environment variables (docs/settings.md)",
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; only the command that is named is imported. Exits with 0 or 2 as argparse does."""
     parser = argparse.ArgumentParser(prog="quotewire", description="One Questrade login, any number of screens.")
-    parser.add_argument("--version", action="version", version=f"quotewire {__version__}")
+    parser.add_argument("--version", action="version", version=f"quotewire {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     named = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():

@@ -13,7 +13,6 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from quotewire import __version__
 from quotewire.client.errors import GatewayUnreachableError
 from quotewire.client.rest import Address, Rest
 from quotewire.client.session import Effect, SendText, Session, Wake
@@ -24,6 +23,7 @@ from quotewire.errors import ClientError, QuotewireError, RateLimitedError, Unau
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience.lifecycle_types import LifecycleConfig, Reason
+from quotewire.version import VERSION
 
 log = logging.getLogger("quotewire.client")
 
@@ -72,13 +72,13 @@ class Host:
             random.random,
             make_id,
             connection_id=options.connection_id,
-            version=__version__,
+            version=VERSION,
             epoch_offset_s=time.time() - now,
             now=now,
         )
         self._headers = {
             "X-Connection-ID": options.connection_id,
-            "X-Client-Version": __version__,
+            "X-Client-Version": VERSION,
             "X-Session-Timeout": str(SESSION_TIMEOUT_MS),
         }
         self.rest = Rest(options.where, self._headers)

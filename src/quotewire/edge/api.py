@@ -13,11 +13,11 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quotewire import __version__
 from quotewire.edge import routes_auth, routes_market, routes_ops
 from quotewire.edge.answers import Refused, failure, request_id
 from quotewire.edge.services import Services
 from quotewire.errors import QuotewireError, RateLimitedError, UpstreamError
+from quotewire.version import VERSION
 
 log = logging.getLogger("quotewire.edge.api")
 
@@ -71,7 +71,7 @@ def create(services: Services) -> FastAPI:
     """Build the application."""
     app = FastAPIOffline(
         title="quotewire",
-        version=__version__,
+        version=VERSION,
         description="One Questrade login, any number of screens. The WebSocket is described in spec/PROTOCOL.md.",
     )
     app.add_middleware(BodyLimit)

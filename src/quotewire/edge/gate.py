@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from quotewire import __version__
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.ports import LookedUp, UpstreamPort
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
 from quotewire.settings import Network, Settings
+from quotewire.version import VERSION
 from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
@@ -165,7 +165,7 @@ class Gate:
         settings = self.settings
         return Facts(
             connection_id=connection_id,
-            version=__version__,
+            version=VERSION,
             server_time=int(time.time() * 1000),
             ping_interval_ms=settings.ping_interval_ms,
             pong_timeout_ms=settings.pong_timeout_ms,

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
-from quotewire import __version__
 from quotewire.edge.answers import answer, success
 from quotewire.edge.gate import client_address
 from quotewire.edge.schemas import ClientReport, Received, Success
 from quotewire.edge.services import Services
 from quotewire.telemetry.catalogue import Sample
 from quotewire.telemetry.prometheus import CONTENT_TYPE, render
+from quotewire.version import VERSION
 
 CONNECTED = "connected"
 
@@ -77,7 +77,7 @@ def router(services: Services) -> APIRouter:
         told = {
             "success": True,
             "status": "ok",
-            "version": __version__,
+            "version": VERSION,
             "uptime": round(services.uptime_s(), 3),
             "connections": len(services.gate.connections),
             "symbols": hub["symbols_wanted"],

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from quotewire import __version__
 from quotewire.settings import is_loopback
+from quotewire.version import VERSION
 
-USER_AGENT: Final = f"quotewire/{__version__}"
+USER_AGENT: Final = f"quotewire/{VERSION}"
 """A real name: Questrade refuses the default one of Python's library with 403 or 400."""
 
 CONNECT_S: Final = 5.0
