@@ -13,7 +13,7 @@ What a user imports is below; it is loaded when first used, so that the command 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from quotewire.version import VERSION as __version__
+from quotewire.version import VERSION as __version__  # noqa: N811  the name Python packages use
 
 if TYPE_CHECKING:
     from quotewire.client.api import Client, connect
