@@ -19,6 +19,7 @@ async def test_a_symbol_is_found_added_and_remembered_then_removed(page: OpenPag
         await dashboard.page.keyboard.press("/")
         await expect(dashboard.part("search")).to_be_focused()
         await dashboard.page.keyboard.type("td")
+        await expect(dashboard.part("search-result-TD.TO")).to_be_visible()
         await dashboard.picture("search")
         await dashboard.part("search-result-TD.TO").click()
         await dashboard.shows("TD.TO", "freshness", "live")
@@ -61,3 +62,19 @@ async def test_a_search_without_result_says_so(page: OpenPage) -> None:
         await dashboard.part("search").fill("QQQQQQ")
 
         await expect(dashboard.page.locator("#search-note")).to_have_text("No symbol found for “QQQQQQ”")
+
+
+async def test_removing_by_keyboard_goes_on_with_the_next_row(page: OpenPage) -> None:
+    dashboard = await page()
+    await dashboard.watch(["AAPL", "MSFT"])
+    async with running_gateway() as running:
+        await dashboard.open(running.url)
+        await dashboard.state_is("connected")
+
+        await dashboard.cell("AAPL", "remove").focus()
+        await dashboard.page.keyboard.press("Enter")
+        await expect(dashboard.cell("MSFT", "remove")).to_be_focused()
+        await dashboard.page.keyboard.press("Enter")
+
+        await expect(dashboard.part("search")).to_be_focused()
+        await expect(dashboard.part("symbol-count")).to_have_text("0")

@@ -69,7 +69,11 @@ describe("spark lines", () => {
   test("are short while there are few trades", () => {
     expect(sparkPath([], 78, 20)).toBe("");
     expect(sparkPath([5], 78, 20)).toBe("");
-    expect(sparkPath([1, 3, 2], 78, 20)).toBe("M74.0 20.0L76.0 0.0L78.0 10.0");
-    expect(sparkPath([2, 2], 78, 20)).toBe("M76.0 10.0L78.0 10.0");
+    expect(sparkPath([1, 3, 2], 58, 20)).toBe("M54.0 20.0L56.0 0.0L58.0 10.0");
+    expect(sparkPath([2, 2], 58, 20)).toBe("M56.0 10.0L58.0 10.0");
+  });
+
+  test("do not make much of a cent", () => {
+    expect(sparkPath([200, 200.01], 58, 20)).toBe("M56.0 11.0L58.0 9.0");
   });
 });

@@ -58,7 +58,7 @@ describe("close codes", () => {
   });
 
   test("every close has a reason to show", () => {
-    expect(explain(1006, "")).toBe("the gateway cannot be reached");
+    expect(explain(1006, "")).toBe("the connection was lost");
     expect(explain(4321, "said so")).toBe("said so");
     expect(explain(4321, "")).toBe("the connection was closed with code 4321");
   });

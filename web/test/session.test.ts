@@ -53,6 +53,12 @@ describe("connecting", () => {
     expect(walk.of("hangUp")).toHaveLength(1);
   });
 
+  test("a socket that never opened says so, whatever code the browser gives", () => {
+    const walk = new Walk().toOpening().feed({ type: "closed", code: 1006, reason: "" });
+    expect(walk.state.reason).toMatch(/could not be opened/);
+    expect(walk.state.phase).toBe("waiting");
+  });
+
   test("an event that cannot happen raises and names phase and event", () => {
     expect(() => new Walk().feed({ type: "opened" })).toThrow(IllegalTransition);
     expect(() => new Walk().feed({ type: "opened" })).toThrow(/"opened".*"stopped"/);

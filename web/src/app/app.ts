@@ -15,14 +15,14 @@ import type { RowView } from "../ui/row.ts";
 import { Search } from "../ui/search.ts";
 import { Table } from "../ui/table.ts";
 import { Directory } from "./directory.ts";
-import { WATCHLIST_KEY, WatchList } from "./watchlist.ts";
+import { browserStorage, WATCHLIST_KEY, WatchList } from "./watchlist.ts";
 
 const TICK_MS = 1_000;
 
 export class App {
   readonly #config: Config;
   readonly #book = new Book();
-  readonly #list = new WatchList(localStorage);
+  readonly #list = new WatchList(browserStorage());
   readonly #client: Client;
   readonly #directory: Directory;
   readonly #table: Table;

@@ -6,6 +6,15 @@ const LIMIT = 5_000;
 
 export type Storage = Pick<globalThis.Storage, "getItem" | "setItem">;
 
+/** This browser's storage, or one that forgets where the browser forbids it. */
+export function browserStorage(): Storage {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return { getItem: () => null, setItem: () => undefined };
+  }
+}
+
 const isSymbol = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= 64;
 
 function stored(storage: Storage): readonly string[] {

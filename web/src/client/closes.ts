@@ -17,7 +17,7 @@ const WORDS: ReadonlyMap<number, string> = new Map([
   [1000, "the gateway closed the connection"],
   [1001, "the gateway is stopping"],
   [1005, "the connection was lost"],
-  [1006, "the gateway cannot be reached"],
+  [1006, "the connection was lost"],
   [1011, "the gateway failed"],
   [4001, "the token was refused or has expired"],
   [4002, "authentication took too long"],

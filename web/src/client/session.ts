@@ -86,6 +86,10 @@ const onOpened: Handler<"opened"> = (state, _event, at) => {
   return [next, [...effects, ...greet]];
 };
 
+/** Browsers tell no more of a socket that never opened; the gateway did answer over HTTP a moment before. */
+const onNotOpened: Handler<"closed"> = (state, _event, at) =>
+  lose(state, at, "the WebSocket could not be opened: refused by the gateway, or blocked on the way");
+
 const onClosed: Handler<"closed"> = (state, event, at) => {
   // Before it closes for a fault of ours the gateway says which; that is more exact than the code.
   const said = event.code >= 4000 ? state.complaint : null;
@@ -133,7 +137,7 @@ const now =
 
 const opening: Handlers = {
   opened: onOpened,
-  closed: onClosed,
+  closed: onNotOpened,
   timer: timer("upgrade", (state, at) =>
     lose(state, at, `no connection within ${at.config.upgradeTimeoutMs / 1000} s`),
   ),

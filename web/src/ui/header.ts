@@ -71,7 +71,7 @@ function symbolCount(state: SessionState, connected: boolean): string {
 export function describe(state: SessionState, config: SessionConfig, now: number): string {
   const upstream = state.upstream;
   if (state.phase === "ready") {
-    const said = upstream && upstream.state !== "connected" ? upstream.reason : "";
+    const said = upstream && upstream.state !== "connected" ? upstream.reason.replaceAll("_", " ") : "";
     const skipped = state.skipped > 0 ? ` · ${state.skipped} updates skipped, as this page was slow` : "";
     return `${said || `gateway ${state.server?.version ?? ""}`}${skipped}`;
   }

@@ -123,7 +123,8 @@ export class Row {
     this.#text.volume.set(count(quote?.volume));
     this.#text.description.set(view.refusal?.reason ?? view.detail?.description ?? "");
     this.#toggle(this.#badge, this.#text.badge, quote?.delayed ? "delayed" : "");
-    this.#toggle(this.#source, this.#text.source, quote && quote.source !== "stream" ? quote.source : "");
+    const elsewhere = quote && quote.source !== "stream" && view.shown !== "polled";
+    this.#toggle(this.#source, this.#text.source, elsewhere ? quote.source : "");
     this.#text.word.set(view.shown);
     setAttribute(this.#freshness, "title", WORDS[view.shown]);
     setAttribute(this.element, "data-freshness", view.shown);

@@ -90,8 +90,14 @@ export class Table {
   }
 
   #drop(symbol: string, row: Row): void {
-    this.#observer.unobserve(row.element);
-    row.element.remove();
+    const { element } = row;
+    if (element.contains(document.activeElement)) {
+      // Whoever removes by keyboard goes on from the row that takes this one's place.
+      const neighbour = element.nextElementSibling ?? element.previousElementSibling;
+      (neighbour?.querySelector("button") ?? find("#search")).focus();
+    }
+    this.#observer.unobserve(element);
+    element.remove();
     this.#rows.delete(symbol);
     this.#seen.delete(symbol);
     this.#sparks.delete(symbol);
