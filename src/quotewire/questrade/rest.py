@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -40,7 +41,11 @@ class Answer(Generic[T]):
 class RestClient:
     """Keeps connections to the API hosts. One for the whole gateway."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def send(self, access: Access, request: ApiRequest[T]) -> Answer[T]:
@@ -48,16 +53,16 @@ class RestClient:
 
         Raises AccessTokenError, RateLimitedError, UpstreamRefusedError or UpstreamUnavailableError.
         """
-        started = time.monotonic()
+        started = self._monotonic()
         try:
             async with asyncio.timeout(CALL_S):
                 answer = await self._request(access, request)
         except (httpx.HTTPError, TimeoutError) as error:
             raise UpstreamUnavailableError(f"{request.endpoint}: no whole answer ({type(error).__name__})") from error
         if not answer.is_success:
-            raise refusal(answer.status_code, answer.headers, answer.content, time.time())
+            raise refusal(answer.status_code, answer.headers, answer.content, self._wall())
         value = request.decode(answer.content)
-        return Answer(value, rate_headers(answer.headers), time.monotonic() - started)
+        return Answer(value, rate_headers(answer.headers), self._monotonic() - started)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -68,6 +68,7 @@ class Keeper:
         policy: RefreshPolicy = DEFAULT_POLICY,
         now: Callable[[], float] = time.time,
         chance: Chance = random.random,
+        exchange: Callable[[Errand], Awaitable[Report]] = exchange,
     ) -> None:
         self._settings = settings
         self._vault = vault
@@ -76,6 +77,7 @@ class Keeper:
         self._policy = policy
         self._now = now
         self._chance = chance
+        self._exchange_by = exchange
         self._tokens: dict[str, Token] = {}
         self._logins: dict[str, Login] = {}
         self._wake = asyncio.Event()
@@ -276,7 +278,7 @@ class Keeper:
         login = self._logins[person]
         try:
             async with login.gate.refresh(DRAIN_S):
-                report = await exchange(self._errand(person))
+                report = await self._exchange_by(self._errand(person))
                 self._settle(person, why, report)
         except QuotewireError as error:
             self._settle(person, why, Report(ending=Ending.FAILED, reason=str(error)))

@@ -19,16 +19,19 @@ TICK_S: Final = 0.5
 class Poller:
     """Polls what is uncovered. `polled` tells since when (monotonic seconds) a symbol was last brought by a poll."""
 
-    def __init__(self, desk: Desk, on_patches: Callable[[list[QuotePatch]], None]) -> None:
+    def __init__(
+        self, desk: Desk, on_patches: Callable[[list[QuotePatch]], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.polled: dict[int, float] = {}
         self._desk = desk
         self._on_patches = on_patches
+        self._now = now
         self._uncovered: dict[int, float] = {}
         self._asked: dict[int, float] = {}
 
     def uncovered(self, symbol_ids: Set[int]) -> None:
         """The symbols that need polling; those not in the set need it no more."""
-        now = time.monotonic()
+        now = self._now()
         for symbol_id in self._uncovered.keys() - symbol_ids:
             del self._uncovered[symbol_id]
             self.polled.pop(symbol_id, None)
@@ -45,7 +48,7 @@ class Poller:
             await asyncio.sleep(TICK_S)
 
     def _due(self) -> list[list[int]]:
-        now = time.monotonic()
+        now = self._now()
         due = [
             symbol_id
             for symbol_id, since in self._uncovered.items()
@@ -54,7 +57,7 @@ class Poller:
         return [due[at : at + requests.MAX_IDS] for at in range(0, len(due), requests.MAX_IDS)]
 
     async def _poll(self, ids: list[int]) -> None:
-        now = time.monotonic()
+        now = self._now()
         for symbol_id in ids:
             self._asked[symbol_id] = now
         try:
@@ -63,10 +66,10 @@ class Poller:
             return  # reported by the desk; what is polled ages
         for patch in frame.patches:
             if patch.symbol_id in self._uncovered:
-                self.polled[patch.symbol_id] = time.monotonic()
+                self.polled[patch.symbol_id] = self._now()
         self._on_patches(frame.patches)
 
     def _expire(self) -> None:
-        oldest = time.monotonic() - BELIEVED_S
+        oldest = self._now() - BELIEVED_S
         for symbol_id in [i for i, at in self.polled.items() if at < oldest]:
             del self.polled[symbol_id]

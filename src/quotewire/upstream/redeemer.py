@@ -12,9 +12,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -35,6 +37,20 @@ from quotewire.upstream.vault import Vault
 
 KEEP_TRYING_TO_STORE_S: Final = 60.0
 STORE_RETRY_S: Final = 0.25
+
+
+class Redeem(Protocol):
+    """`questrade.login.redeem`, or something that stands for it."""
+
+    async def __call__(self, login_url: str, refresh_token: str, *, answer_s: float) -> Outcome:
+        """Send a refresh token once."""
+
+
+class Probe(Protocol):
+    """`questrade.login.probe`, or something that stands for it."""
+
+    async def __call__(self, login_url: str, *, answer_s: float) -> bool:
+        """Whether the token endpoint is well."""
 
 
 class Errand(msgspec.Struct, kw_only=True):
@@ -87,19 +103,33 @@ ENDINGS: Final[dict[type[Outcome], Ending]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the exchange asks of the outside: the login server and two clocks (epoch and monotonic seconds)."""
+
+    redeem: Redeem = redeem
+    probe: Probe = probe
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+REAL: Final = Means()
+
+
 async def run(errand: Errand) -> Report:
     """Do the errand. Blocks on the lock and the database, as a process of its own may."""
     vault = Vault.attach(Path(errand.data_dir), errand.master_key)
     try:
         with vault.lock(errand.person, errand.lock_wait_s):
-            return await _exchange(vault, errand)
+            return await exchange(vault, errand)
     except TimeoutError as error:
         return Report(ending=Ending.BUSY, reason=str(error))
     finally:
         vault.close()
 
 
-async def _exchange(vault: Vault, errand: Errand) -> Report:
+async def exchange(vault: Vault, errand: Errand, means: Means = REAL) -> Report:
+    """Do the errand; the caller holds the person's lock."""
     token = vault.get(errand.person)
     if token is None:
         return Report(ending=Ending.FAILED, reason=f"the vault holds no token of {errand.person}")
@@ -110,28 +140,28 @@ async def _exchange(vault: Vault, errand: Errand) -> Report:
         return Report(ending=Ending.ALREADY)
     if not token.can_be_sent:
         return Report(ending=Ending.DEAD, reason=advice(errand.person, token) or token.last_error)
-    if token.last_error and not await _is_healthy(errand):
+    if token.last_error and not await _is_healthy(errand, means):
         return Report(ending=Ending.WAITING, reason=f"the login server is not well yet; before: {token.last_error}")
-    return await _send(vault, errand, vault.begin_refresh(errand.person, time.time()))
+    return await _send(vault, errand, vault.begin_refresh(errand.person, means.wall()), means)
 
 
-async def _is_healthy(errand: Errand) -> bool:
+async def _is_healthy(errand: Errand, means: Means) -> bool:
     """A token that failed once is not risked again on a server that cannot even refuse an empty request."""
     try:
         async with asyncio.timeout(errand.probe_s):
-            return await probe(errand.login_url, answer_s=errand.probe_s)
+            return await means.probe(errand.login_url, answer_s=errand.probe_s)
     except TimeoutError:
         return False
 
 
-async def _send(vault: Vault, errand: Errand, token: Token) -> Report:
+async def _send(vault: Vault, errand: Errand, token: Token, means: Means) -> Report:
     outcome: Outcome
     try:
         async with asyncio.timeout(errand.answer_s):
-            outcome = await redeem(errand.login_url, token.refresh_token, answer_s=errand.answer_s)
+            outcome = await means.redeem(errand.login_url, token.refresh_token, answer_s=errand.answer_s)
     except TimeoutError:
         outcome = Lost(f"the login server gave no answer within {errand.answer_s:g} s")
-    after = _keep(vault, errand.person, outcome)
+    after = await _keep(vault, errand.person, outcome, means)
     reason = advice(errand.person, after) or after.last_error
     if isinstance(outcome, Refused):
         reason = f"{after.last_error}; {reason}"
@@ -139,18 +169,18 @@ async def _send(vault: Vault, errand: Errand, token: Token) -> Report:
     return Report(ending=ENDINGS[type(outcome)], reason=reason, retry_after_s=wait)
 
 
-def _keep(vault: Vault, person: str, outcome: Outcome) -> Token:
+async def _keep(vault: Vault, person: str, outcome: Outcome, means: Means) -> Token:
     """Store the outcome. A new pair exists nowhere else, so a full disk is waited out for a while."""
-    deadline = time.monotonic() + KEEP_TRYING_TO_STORE_S
+    deadline = means.monotonic() + KEEP_TRYING_TO_STORE_S
     while True:
         try:
             if isinstance(outcome, Granted):
                 return vault.complete_refresh(person, outcome)
             return vault.fail_refresh(person, outcome)
         except StorageError:
-            if time.monotonic() > deadline:
+            if means.monotonic() > deadline:
                 raise
-            time.sleep(STORE_RETRY_S)
+        await asyncio.sleep(STORE_RETRY_S)
 
 
 def detach() -> None:

@@ -6,10 +6,8 @@ tells it what happened. Changes to a stream that works are the steward's.
 
 import asyncio
 import logging
-import random
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 from quotewire.errors import (
@@ -25,7 +23,6 @@ from quotewire.questrade.stream import NO_CLOSE_FRAME, QuoteSocket, StreamClosed
 from quotewire.questrade.wire import FailureFrame, QuotesFrame, UnreadableFrame
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
-from quotewire.resilience.backoff import Chance
 from quotewire.resilience.lifecycle import Lifecycle
 from quotewire.resilience.lifecycle_types import LifecycleConfig, Link, Snapshot, State
 from quotewire.upstream.adoption import Adoption, Lesson
@@ -34,6 +31,7 @@ from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.steward import Steward, Trouble
+from quotewire.upstream.world import REAL, World
 
 PREPARE_S: Final = 15.0
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
@@ -70,8 +68,7 @@ class StreamSession:
         lesson: Lesson,
         sink: Sink,
         config: LifecycleConfig = CONFIG,
-        now: Callable[[], float] = time.monotonic,
-        chance: Chance = random.random,
+        world: World = REAL,
     ) -> None:
         self.person = person
         self.carried: frozenset[int] = frozenset()
@@ -85,11 +82,12 @@ class StreamSession:
         self._chronicle = chronicle
         self._sink = sink
         self._config = config
-        self._now = now
-        self._machine = Lifecycle(config, persons=(person,), chance=chance)
+        self._now = world.monotonic
+        self._open_socket = world.open_socket
+        self._machine = Lifecycle(config, persons=(person,), chance=world.chance)
         self._aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
-        self._steward = Steward(self, self._aim, self._adoption, chronicle=chronicle, chance=chance, now=now)
+        self._steward = Steward(self, self._aim, self._adoption, chronicle=chronicle, world=world)
         self._events: deque[on.Event] = deque()
         self._stepping = False
         self._group: asyncio.TaskGroup | None = None
@@ -327,7 +325,7 @@ class StreamSession:
     async def _open(self, number: int) -> None:
         assert self.target is not None
         try:
-            socket = await QuoteSocket.open(self.target.url, timeout_s=self._config.upgrade_timeout_s + GRACE_S)
+            socket = await self._open_socket(self.target.url, timeout_s=self._config.upgrade_timeout_s + GRACE_S)
         except UpstreamError as trouble:
             self._missed(number, trouble)
             return

@@ -9,17 +9,16 @@ socket says in the meantime still counts, and its end does not, unless the new o
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from quotewire.errors import AccessTokenError, TokenSpentError, UpstreamError
 from quotewire.questrade.stream import QuoteSocket
 from quotewire.resilience import lifecycle_events as on
-from quotewire.resilience.backoff import Backoff, Chance
+from quotewire.resilience.backoff import Backoff
 from quotewire.upstream.adoption import Adoption, Habit
 from quotewire.upstream.aim import Aim, Target
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.world import REAL, World
 
 DEBOUNCE_S: Final = 0.15  # changes that come together go out as one request
 ASK_S: Final = 15.0
@@ -74,15 +73,15 @@ class Steward:
         adoption: Adoption,
         *,
         chronicle: Chronicle,
-        chance: Chance,
-        now: Callable[[], float] = time.monotonic,
+        world: World = REAL,
     ) -> None:
         self._stream = stream
         self._aim = aim
         self._adoption = adoption
         self._chronicle = chronicle
-        self._chance = chance
-        self._now = now
+        self._chance = world.chance
+        self._now = world.monotonic
+        self._open_socket = world.open_socket
         self._stir = asyncio.Event()
         self._replace_why: Why | None = None
         self._ask_again = False
@@ -197,7 +196,7 @@ class Steward:
     async def _open(self) -> tuple[QuoteSocket, Target]:
         async with asyncio.timeout(REPLACE_S):
             target = await self._aim.take(self._stream.assigned)
-            fresh = await QuoteSocket.open(target.url)
+            fresh = await self._open_socket(target.url)
             try:
                 await fresh.authenticate(target.token)
             except BaseException:

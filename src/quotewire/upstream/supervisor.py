@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,6 @@ from quotewire.market.freshness import Road
 from quotewire.market.quote import Quote, QuotePatch, Source
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
-from quotewire.questrade.rest import RestClient
 from quotewire.questrade.tokens import TokenState
 from quotewire.settings import Settings
 from quotewire.upstream.adoption import Lesson
@@ -30,6 +28,7 @@ from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Tape
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.visitor import Visitor
+from quotewire.upstream.world import REAL, World
 from quotewire.wire.messages import UpstreamState
 
 PASS_S: Final = 1.0  # between two looks at everything
@@ -66,22 +65,32 @@ class Upstream:
         on_quotes: Callable[[list[Quote]], None],
         on_state: Callable[[UpstreamState], None],
         limits: Limits | None = None,
+        world: World = REAL,
     ) -> None:
         self._settings = settings
         self._on_quotes = on_quotes
         self._on_state = on_state
         self._limits = limits or Limits()
-        self._chronicle = Chronicle()
-        self._clock = MarketClock()
+        self._world = world
+        self._chronicle = Chronicle(world.wall)
+        self._clock = MarketClock(world)
         self._lesson = Lesson()
-        self._directory = Directory.open(settings.data_dir)
-        self._keeper = Keeper(settings, vault, chronicle=self._chronicle, on_change=self._token_changed)
-        self._rest = RestClient()
-        self._desk = Desk(self._keeper, self._rest, chronicle=self._chronicle)
+        self._directory = Directory.open(settings.data_dir, world.wall)
+        self._keeper = Keeper(
+            settings,
+            vault,
+            chronicle=self._chronicle,
+            on_change=self._token_changed,
+            now=world.wall,
+            chance=world.chance,
+            exchange=world.exchange,
+        )
+        self._rest = world.rest()
+        self._desk = Desk(self._keeper, self._rest, chronicle=self._chronicle, now=world.monotonic)
         self._resolver = Resolver(self._desk, self._directory)
-        self._tape = Tape(vault.next_epoch(), self._exchange_of)
-        self._poller = Poller(self._desk, self._polled)
-        self._visitor = Visitor(self._keeper, self._desk, self._clock, on_reached=self._reached)
+        self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of)
+        self._poller = Poller(self._desk, self._polled, world.monotonic)
+        self._visitor = Visitor(self._keeper, self._desk, self._clock, on_reached=self._reached, now=world.monotonic)
         self._wanted: frozenset[int] = frozenset()
         self._lingering: dict[int, float] = {}
         self._sessions: dict[str, StreamSession] = {}
@@ -93,7 +102,7 @@ class Upstream:
         self._run: asyncio.Task[None] | None = None
         self._closed = False
         self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
-        self._since_ms = int(time.time() * 1000)
+        self._since_ms = int(self._world.wall() * 1000)
 
     def __repr__(self) -> str:
         return f"<Upstream {self._verdict.state} ({self._verdict.reason}) wanted={len(self._wanted)}>"
@@ -140,7 +149,7 @@ class Upstream:
             await asyncio.sleep(PASS_S)
 
     def _look(self) -> None:
-        now = time.monotonic()
+        now = self._world.monotonic()
         self._follow_persons()
         ended = [symbol_id for symbol_id, until in self._lingering.items() if until <= now]
         for symbol_id in ended:
@@ -157,7 +166,7 @@ class Upstream:
     def want(self, symbol_ids: Set[int]) -> None:
         """The whole set of symbols wanted now. Those no longer wanted are carried on for a while."""
         wanted = frozenset(symbol_ids)
-        until = time.monotonic() + LINGER_S
+        until = self._world.monotonic() + LINGER_S
         for symbol_id in self._wanted - wanted:
             self._lingering[symbol_id] = until
         for symbol_id in wanted:
@@ -260,7 +269,7 @@ class Upstream:
 
     def _report_person(self, person: str) -> dict[str, Any]:
         state, session, token = self._person(person), self._sessions.get(person), self._keeper.token(person)
-        age = round(time.time() - token.obtained_at, 1) if token and token.obtained_at else None
+        age = round(self._world.wall() - token.obtained_at, 1) if token and token.obtained_at else None
         return {
             "name": state.name,
             "isActive": state.is_active,
@@ -287,6 +296,7 @@ class Upstream:
                     chronicle=self._chronicle,
                     lesson=self._lesson,
                     sink=self,
+                    world=self._world,
                 )
                 self._sessions[person] = session
                 self._records[person] = Record()
@@ -299,7 +309,7 @@ class Upstream:
 
     def _distribute(self) -> None:
         """Decide who carries what, and tell every session its share. Nothing is dropped before somebody else has it."""
-        now = time.monotonic()
+        now = self._world.monotonic()
         bearers = [
             Bearer(person, self._is_fit(person, now), self._limits.symbols_per_stream)
             for person in self._keeper.persons
@@ -334,7 +344,7 @@ class Upstream:
     def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
         """Data of a stream."""
         record = self._records.get(session.person)
-        if record is not None and record.failures and time.monotonic() - session.live_since > STABLE_S:
+        if record is not None and record.failures and self._world.monotonic() - session.live_since > STABLE_S:
             record.worked()
         self._emit(self._tape.received(patches, Source.STREAM, self._clock.now(), several=self._several))
 
@@ -348,7 +358,7 @@ class Upstream:
         record = self._records.get(session.person)
         if record is None:
             return
-        record.failed(time.monotonic())
+        record.failed(self._world.monotonic())
         detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to others, if any"
         self._chronicle.note(Happening.ASSIGNMENT, Why.PERSON_FAILED, person=session.person, detail=detail)
         if record.failures == 1:
@@ -392,7 +402,7 @@ class Upstream:
         now = verdict(standings, self._wanted, self._carried(), self._poller.polled, reached=self._clock.is_measured)
         if now == self._verdict:
             return
-        self._verdict, self._since_ms = now, int(time.time() * 1000)
+        self._verdict, self._since_ms = now, int(self._world.wall() * 1000)
         self._chronicle.note(
             Happening.UPSTREAM, now.reason, person=now.person, detail=f"the upstream is {now.state} ({now.reason})"
         )

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -116,7 +116,7 @@ class Vault:
         """A 32-byte key of its own for `purpose`, the same after every restart."""
         return derive(self._sealer.master_key, purpose)
 
-    def next_epoch(self) -> int:
+    def next_epoch(self, now: Callable[[], float] = time.time) -> int:
         """A number greater than every one given before, on the disk when this returns.
 
         It starts from the clock (ms since 1970), so that a gateway whose data directory is new, as the demo's always
@@ -124,7 +124,7 @@ class Vault:
         """
         with _transaction(self._database, self.data_dir):
             row = self._database.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-            epoch = max((int(row[0]) if row else 0) + 1, int(time.time() * 1000))
+            epoch = max((int(row[0]) if row else 0) + 1, int(now() * 1000))
             self._database.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (str(epoch).encode(),))
         return epoch
 

@@ -25,11 +25,20 @@ TICK_S: Final = 1.0
 class Visitor:
     """Calls on everybody; `on_reached(person)` after each call that was answered."""
 
-    def __init__(self, keeper: Keeper, desk: Desk, clock: MarketClock, *, on_reached: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        desk: Desk,
+        clock: MarketClock,
+        *,
+        on_reached: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keeper = keeper
         self._desk = desk
         self._clock = clock
         self._on_reached = on_reached
+        self._now = now
         self._next: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
         self._stir = asyncio.Event()
@@ -52,7 +61,7 @@ class Visitor:
                 if access is None:
                     continue
                 is_new = self._tokens.get(person) != access.token
-                if is_new or self._next.get(person, 0.0) <= time.monotonic():
+                if is_new or self._next.get(person, 0.0) <= self._now():
                     self._tokens[person] = access.token
                     await self._visit(person)
             with contextlib.suppress(TimeoutError):
@@ -60,13 +69,13 @@ class Visitor:
                     await self._stir.wait()
 
     async def _visit(self, person: str) -> None:
-        started = time.monotonic()
+        started = self._now()
         try:
             async with asyncio.timeout(CALL_S):
                 record = await self._desk.call_as(person, requests.time(), priority=Priority.CHECK)
-            self._clock.measure(record.time, time.monotonic() - started)
+            self._clock.measure(record.time, self._now() - started)
         except (UpstreamError, TimeoutError):
-            self._next[person] = time.monotonic() + AGAIN_S
+            self._next[person] = self._now() + AGAIN_S
             return
-        self._next[person] = time.monotonic() + EVERY_S
+        self._next[person] = self._now() + EVERY_S
         self._on_reached(person)
