@@ -22,8 +22,8 @@ NAME: Final = "watch"
 HELP: Final = "show live quotes in the terminal"
 
 FIELDS: Final = tuple(field.encode_name for field in msgspec.structs.fields(quotewire.Quote))
-LIFECYCLE: Final = quotewire.LifecycleConfig(backoff=Backoff(base_s=0.5), max_attempts=10)
-"""Somebody is looking at the screen: the first attempts follow one another quickly."""
+LIFECYCLE: Final = quotewire.LifecycleConfig(backoff=Backoff(base_s=0.5), max_attempts=10, ping_interval_s=10.0)
+"""Somebody is looking at the screen: the first attempts follow one another quickly, and the latency is wanted soon."""
 PAINT_INTERVAL_S: Final = 0.25
 
 encode = msgspec.json.Encoder().encode
@@ -150,10 +150,9 @@ def _only(quote: quotewire.Quote, fields: tuple[str, ...]) -> dict[str, object]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; a whole number from 1 is")
+    return int(text)
 
 
 def _fields(text: str) -> tuple[str, ...]:

@@ -247,7 +247,7 @@ class Client:
                     if state.state is State.CONNECTED:
                         return
                     if host.session.failed or state.attempt >= attempts:
-                        raise GatewayUnreachableError(state.detail or f"no connection: {state.reason}")
+                        raise GatewayUnreachableError(host.session.detail or f"no connection: {host.state().reason}")
         except TimeoutError:
             detail = host.session.detail or "no answer"
             raise GatewayUnreachableError(f"no connection within {timeout_s:g} s: {detail}") from None

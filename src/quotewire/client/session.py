@@ -25,6 +25,16 @@ SILENCE_CHECK_S = 5.0
 ANYONE = "anyone"
 """The one person of the machine: the gateway's token opens the same stream whoever it was made for."""
 
+TROUBLES: dict[life.Reason, str] = {
+    life.Reason.PREPARE_TIMEOUT: "the gateway did not hand out a token in time",
+    life.Reason.UPGRADE_TIMEOUT: "the gateway did not open the WebSocket in time",
+    life.Reason.AUTH_TIMEOUT: "the gateway did not answer to the token in time",
+    life.Reason.REFRESH_TIMEOUT: "the gateway did not hand out a new token in time",
+    life.Reason.PONG_TIMEOUT: "the gateway stopped answering pings",
+    life.Reason.ZOMBIE: "no quote came for too long, though the gateway calls symbols live",
+}
+"""What this side found wrong by itself, in words."""
+
 _decoder = msgspec.json.Decoder(wire.ServerMessage)
 _encode = msgspec.json.Encoder().encode
 
@@ -287,6 +297,7 @@ class Session:
                     self.counters.connections_attempted += 1
                     out.append(effect)
                 case do.Report():
+                    self.detail = TROUBLES.get(effect.reason, self.detail)
                     self._changed = now
                     self.changes += 1
                     out.append(effect)

@@ -82,7 +82,8 @@ class Conversation:
             self._flush()
             if self._protocol.state is CLOSED or self._protocol.close_expected():
                 break
-        self.close_code = self._protocol.close_code
+        frame = self._protocol.close_rcvd
+        self.close_code = None if frame is None else int(frame.code)
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -289,6 +290,11 @@ class ScriptedGateway:
                 prefix = path.partition("prefix=")[2]
                 found = [item for item in self.symbols.items() if item[0].startswith(prefix)]
                 return [{"symbol": symbol, "symbolId": symbol_id} for symbol, symbol_id in found]
+            case ["api-market", "symbols", "lookup"]:
+                asked = msgspec.json.decode(body)["symbols"]
+                return {
+                    name: {"symbol": name, "symbolId": self.symbols[name]} for name in asked if name in self.symbols
+                }
             case ["api-market", "quotes", "batch"]:
                 ids = [self.symbols.get(symbol, 0) for symbol in msgspec.json.decode(body)["symbols"]]
                 return [self.quotes[symbol_id] for symbol_id in ids if symbol_id in self.quotes]
