@@ -53,8 +53,10 @@ class Secrets:
         """Turn any value into one that JSON can hold and that holds no secret. Never raises."""
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, int | float) and type(value) in (int, float):
-            return value if math.isfinite(value) and abs(value) < 2**63 else str(value)[:100]
+        if type(value) is float:
+            return value if math.isfinite(value) else str(value)
+        if type(value) is int and -(2**63) <= value < 2**63:
+            return value
         if depth < MAX_DEPTH and isinstance(value, Mapping):
             return {self._text(k): self._field(self._text(k), v, depth) for k, v in value.items()}
         if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):

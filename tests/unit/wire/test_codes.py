@@ -1,6 +1,7 @@
 """Codes: what each range promises, and that every close can be put on the wire."""
 
 import pytest
+
 from quotewire.wire.codes import CLOSES, CLOSING, RETRYABLE, CloseCode, ErrorCode, should_reconnect
 from quotewire.wire.frames import SENDABLE_CLOSE_CODES, close_frame
 

@@ -3,6 +3,8 @@
 import struct
 
 import pytest
+from tests.wire_samples import MASK, header, masked
+
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.frames import (
     BINARY,
@@ -23,8 +25,6 @@ from quotewire.wire.frames import (
     frame,
     text_frame,
 )
-
-from tests.wire_samples import MASK, header, masked
 
 LIMIT = 1000
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from quotewire.wire.handshake import Identity, Opening, accept, check, identity, offered_subprotocols, refuse
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="

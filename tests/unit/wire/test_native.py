@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.wire_samples import quote, upstream
+
 from quotewire.wire import messages as m
 from quotewire.wire.codec import encode_quote
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove
 from quotewire.wire.dialect import Facts
 from quotewire.wire.native import KNOWN_TYPES, NativeDialect
-
-from tests.wire_samples import quote, upstream
 
 dialect = NativeDialect()
 said = msgspec.json.Decoder(m.ServerMessage).decode
@@ -45,7 +45,9 @@ def problem(text: str, *, first: bool = False) -> Problem:
     return read
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[1]", "5", "null", '"text"', "{", '{"type":"ping"', '{"a":1}x', "NaN"])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[1]", "5", "null", '"text"', "{", '{"type":"ping"', '{"a":1}x', "NaN"]
+)
 def test_what_is_not_a_json_object(text: str) -> None:
     assert problem(text).code == ErrorCode.INVALID_JSON
     assert problem(text, first=True).code == ErrorCode.INVALID_JSON
@@ -53,7 +55,9 @@ def test_what_is_not_a_json_object(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["{}", '{"type":"shout"}', '{"type":5}', '{"type":null}', '{"type":["ping"]}'])
 def test_an_unknown_type_is_told_what_is_known(text: str) -> None:
-    told = problem(text[:-1] + (',"requestId":"r","timestamp":9}' if len(text) > 2 else '"requestId":"r","timestamp":9}'))
+    told = problem(
+        text[:-1] + (',"requestId":"r","timestamp":9}' if len(text) > 2 else '"requestId":"r","timestamp":9}')
+    )
     assert (told.code, told.request_id, told.timestamp) == (ErrorCode.UNKNOWN_TYPE, "r", 9)
     assert all(known in told.message for known in KNOWN_TYPES)
 
@@ -83,7 +87,11 @@ def test_what_does_not_fit_is_not_echoed() -> None:
 
 def test_only_hello_may_come_first() -> None:
     assert isinstance(dialect.first('{"type":"hello","token":"t"}'), Authenticate)
-    for text in ('{"type":"ping","requestId":"r"}', '{"type":"subscribe","requestId":"r"}', '{"type":"x","requestId":"r"}'):
+    for text in (
+        '{"type":"ping","requestId":"r"}',
+        '{"type":"subscribe","requestId":"r"}',
+        '{"type":"x","requestId":"r"}',
+    ):
         told = problem(text, first=True)
         assert (told.code, told.request_id) == (ErrorCode.NOT_AUTHENTICATED, "r")
     assert problem('{"type":"pong"}', first=True).code == ErrorCode.NOT_AUTHENTICATED

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire import messages
 from quotewire.wire.codes import CLOSES, CLOSING, RETRYABLE, CloseCode, ErrorCode

@@ -1,0 +1,132 @@
+"""Admission: whose address counts, which paths and subprotocols open, and limits by address."""
+
+import asyncio
+from ipaddress import ip_network
+
+import pytest
+from tests.fake_upstream import FakeUpstream
+from tests.unit.edge.conftest import MakeServices
+
+from quotewire.edge import gate as gate_module
+from quotewire.edge.gate import client_address, is_trusted
+from quotewire.errors import UpstreamUnavailableError
+from quotewire.wire.codes import ErrorCode
+from quotewire.wire.handshake import Opening, Refusal
+
+TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+def address(peer: str, forwarded: str | None = None) -> str:
+    return client_address(peer, {} if forwarded is None else {"x-forwarded-for": forwarded}, TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("203.0.113.9", None, "203.0.113.9"),
+        ("203.0.113.9", "1.2.3.4", "203.0.113.9"),  # nobody asked it
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "1.2.3.4", "1.2.3.4"),
+        ("10.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),  # the first is what the client made up
+        ("10.0.0.1", "1.2.3.4, 10.0.0.2", "1.2.3.4"),
+        ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", " 1.2.3.4 , ", "1.2.3.4"),
+        ("10.0.0.1", "1.2.3.4:5678", "1.2.3.4"),
+        ("10.0.0.1", "[2001:db8::1]:5678", "2001:db8::1"),
+        ("10.0.0.1", "2001:DB8:0::1", "2001:db8::1"),
+        ("fd00::1", "1.2.3.4", "1.2.3.4"),
+        ("::ffff:10.0.0.1", "1.2.3.4", "1.2.3.4"),  # a dual-stack socket's way to write IPv4
+        ("::ffff:203.0.113.9", "1.2.3.4", "203.0.113.9"),
+        ("10.0.0.1", "unknown", "10.0.0.1"),
+        ("10.0.0.1", "1.2.3.4, <script>", "10.0.0.1"),
+        ("", "1.2.3.4", ""),
+        ("/run/socket", "1.2.3.4", "/run/socket"),
+    ],
+)
+def test_the_address_is_the_last_hop_that_no_trusted_proxy_is(peer: str, forwarded: str | None, expected: str) -> None:
+    assert address(peer, forwarded) == expected
+
+
+def test_trust_is_of_the_peer_alone() -> None:
+    assert is_trusted("10.9.9.9", TRUSTED)
+    assert is_trusted("::ffff:10.9.9.9", TRUSTED)
+    assert not is_trusted("11.0.0.1", TRUSTED)
+    assert not is_trusted("", TRUSTED)
+    assert not is_trusted("10.0.0.1", ())
+
+
+def opening(path: str = "/ws", **headers: str) -> Opening:
+    named = {"sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    return Opening("GET", "1.1", path, "", {**named, **{name.replace("_", "-"): v for name, v in headers.items()}})
+
+
+async def test_paths_and_subprotocols(make_services: MakeServices) -> None:
+    gate = make_services().gate
+    assert gate.admit(opening("/"), "a") == (gate_module.PLAIN, None)
+    assert gate.admit(opening("/ws"), "a") == (gate_module.NATIVE, None)
+    chosen = gate.admit(opening(sec_websocket_protocol="other, quotewire.v1.json"), "a")
+    assert chosen == (gate_module.NATIVE, "quotewire.v1.json")
+    for bad, status, code in (
+        (opening("/nowhere"), 404, "not_found"),
+        (opening("/ws/"), 404, "not_found"),
+        (opening(sec_websocket_protocol="other"), 400, "unsupported_subprotocol"),
+        (opening(sec_websocket_version="12"), 426, "unsupported_version"),
+        (opening(sec_websocket_key="x"), 400, "bad_upgrade"),
+    ):
+        refusal = gate.admit(bad, "a")
+        assert isinstance(refusal, Refusal)
+        assert (refusal.status, refusal.code) == (status, code)
+    assert gate.refused == {"404": 2, "400": 2, "426": 1}
+
+
+async def test_a_gateway_that_stops_lets_nobody_in(make_services: MakeServices) -> None:
+    gate = make_services().gate
+    gate.close_all()
+    refusal = gate.admit(opening(), "a")
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, dict(refusal.headers)) == (503, {"Retry-After": "5"})
+
+
+async def resolve_with(make_services: MakeServices, failure: BaseException | None) -> list[ErrorCode | None]:
+    services = make_services()
+    upstream = services.upstream
+    assert isinstance(upstream, FakeUpstream)
+
+    async def before(name: str) -> None:
+        if failure is None:
+            await asyncio.Event().wait()
+        else:
+            raise failure
+
+    upstream.before = before
+    results = await services.gate.resolve(["S1", "NOPE"], [2])
+    assert [result.asked for result in results] == ["S1", "NOPE", 2]
+    assert all(result.retryable and result.reason for result in results)
+    return [result.code for result in results]
+
+
+async def test_an_upstream_that_fails_is_told_symbol_by_symbol(make_services: MakeServices) -> None:
+    codes = await resolve_with(make_services, UpstreamUnavailableError("Questrade does not answer"))
+    assert codes == [ErrorCode.UPSTREAM_UNAVAILABLE] * 3
+
+
+async def test_an_upstream_that_hangs_is_given_up(make_services: MakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "RESOLVE_DEADLINE_S", 0.01)
+    assert await resolve_with(make_services, None) == [ErrorCode.UPSTREAM_UNAVAILABLE] * 3
+
+
+async def test_what_is_found_keeps_the_order_asked(make_services: MakeServices) -> None:
+    results = await make_services().gate.resolve(["S2", "NOPE"], [1])
+    assert [(r.asked, r.symbol, r.symbol_id, r.code) for r in results] == [
+        ("S2", "S2", 2, None),
+        ("NOPE", "", 0, ErrorCode.UNKNOWN_SYMBOL),
+        (1, "S1", 1, None),
+    ]
+
+
+async def test_first_pings_are_spread_over_half_an_interval(make_services: MakeServices) -> None:
+    gate = make_services(WS_PING_INTERVAL="10000").gate
+    times = [gate.first_ping_in_s() for _ in range(200)]
+    assert 5 <= min(times) < 6
+    assert 9 < max(times) <= 10
