@@ -12,18 +12,12 @@ from typing import Any, Final, Generic, TypeVar
 
 from quotewire.questrade import wire
 from quotewire.questrade.records import Candle, Market, SearchRow, SymbolRecord, TimeRecord
+from quotewire.resilience.budget import Category
 
 T = TypeVar("T")
 
 MAX_IDS: Final = 100
 """Ids in one request. The limit of plain quotes is not documented; option quotes allow 100, and 200 has been used."""
-
-
-class Category(StrEnum):
-    """Questrade's two rate-limit buckets. Measured: `/symbols*` draws on ACCOUNT, only `/markets*` on MARKET."""
-
-    ACCOUNT = "account"
-    MARKET = "market"
 
 
 class Endpoint(StrEnum):

@@ -20,6 +20,8 @@ class Happening(StrEnum):
     STREAM = "stream"  # a person's stream changed its state
     ASSIGNMENT = "assignment"  # symbols moved between persons
     CALL = "call"  # a REST call failed
+    BREAKER = "breaker"  # an endpoint is left alone for a person, or tried again
+    WATCH = "watch"  # a silent symbol was checked or repaired
     FALLBACK = "fallback"  # polling began or ended
     UPSTREAM = "upstream"  # the whole upstream changed its state
 
@@ -40,6 +42,7 @@ class Why(StrEnum):
     TOKEN_ROTATED = "token_rotated"  # noqa: S105
     SYMBOLS_CHANGED = "symbols_changed"
     NOT_ADOPTED = "not_adopted"
+    STILL_MUTE = "still_mute"
     UNTRUSTED_HOST = "untrusted_host"
 
 

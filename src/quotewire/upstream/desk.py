@@ -1,55 +1,63 @@
 """The desk: every REST call of the upstream goes over it, in the name of whichever person can make it now.
 
-Persons are tried in order. What a refusal means for the person (refresh, wait, leave alone for a while) is settled
-here, so that callers see one answer or one error.
+It keeps each person's budget and breakers, shared by streams, look-ups and polls. What a refusal means for the person
+(refresh, wait, leave alone for a while) is settled here, so that callers see one answer or one error.
 """
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable
-from enum import IntEnum
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
-from quotewire.errors import (
-    AccessTokenError,
-    RateLimitedError,
-    TokenSpentError,
-    UpstreamError,
-    UpstreamRefusedError,
-    UpstreamUnavailableError,
-)
-from quotewire.questrade.requests import ApiRequest, Category
+from quotewire.errors import AccessTokenError, UpstreamError, UpstreamRefusedError, UpstreamUnavailableError
+from quotewire.questrade.requests import ApiRequest
 from quotewire.questrade.rest import Access, RestClient
+from quotewire.resilience.breaker import Changed, Circuit
+from quotewire.resilience.budget import Priority
+from quotewire.upstream.allowance import OUT_OF_SCOPE, Allowance, Closed, Grant, Wait
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.world import REAL, World
+
+__all__ = ["Desk", "Priority"]
 
 T = TypeVar("T")
-OUT_OF_SCOPE: Final = 403
-
-
-class Priority(IntEnum):
-    """Whose call goes first when there is not enough budget for all; lower is more urgent."""
-
-    STREAM = 0
-    LOOKUP = 1
-    CHECK = 2
-    POLL = 3
+LONGEST_NAP_S: Final = 1.0  # waiting for budget, look again at least this often
 
 
 class Desk:
-    """Makes calls; knows who may not be asked just now."""
+    """Makes calls; knows who may not be asked just now. `on_answer(person)` after each call that was answered."""
 
     def __init__(
-        self, keeper: Keeper, rest: RestClient, *, chronicle: Chronicle, now: Callable[[], float] = time.monotonic
+        self,
+        keeper: Keeper,
+        rest: RestClient,
+        *,
+        chronicle: Chronicle,
+        on_answer: Callable[[str], None] = lambda person: None,
+        world: World = REAL,
     ) -> None:
         self._keeper = keeper
         self._rest = rest
         self._chronicle = chronicle
-        self._now = now
-        self._resting: dict[tuple[str, Category], float] = {}
+        self._on_answer = on_answer
+        self._now = world.monotonic
+        self._wall = world.wall
+        self._allowances: dict[str, Allowance] = {}
         self.calls = 0
         self.failures = 0
+        self.waits = 0
+
+    def report(self, person: str) -> dict[str, Any]:
+        """The person's budgets and breakers."""
+        return self._allowance(person).report(self._now())
+
+    @property
+    def breakers_open(self) -> int:
+        """Breakers that are not closed."""
+        breakers = [b for allowance in self._allowances.values() for b in allowance.breakers.values()]
+        return sum(breaker.state is not Circuit.CLOSED for breaker in breakers)
 
     async def call(
         self, request: ApiRequest[T], *, priority: Priority = Priority.LOOKUP, deadline_s: float = 8.0
@@ -59,11 +67,13 @@ class Desk:
         Raises UpstreamRefusedError for a definite refusal, another UpstreamError when nobody could make it in time.
         """
         error: UpstreamError = UpstreamUnavailableError("no person's login can be used now")
+        tried: set[str] = set()
         try:
             async with asyncio.timeout(deadline_s):
-                for person in self._candidates(request.category):
+                while (person := await self._choose(request, priority, tried)) is not None:
+                    tried.add(person)
                     try:
-                        return person, await self.call_as(person, request, priority=priority)
+                        return person, await self._granted(person, request, priority)
                     except UpstreamRefusedError as refusal:
                         if refusal.status != OUT_OF_SCOPE:
                             raise
@@ -75,51 +85,85 @@ class Desk:
         raise error
 
     async def call_as(self, person: str, request: ApiRequest[T], *, priority: Priority) -> T:
-        """Make a call in one person's name; a refused access token is renewed and the call repeated once.
+        """Make a call in one person's name, once their budget allows. The caller sets the deadline.
 
-        Raises UpstreamError of every kind. The caller sets the deadline.
+        A refused access token is renewed and the call repeated once. Raises UpstreamError of every kind.
         """
+        if await self._choose(request, priority, set(self._keeper.persons) - {person}) is None:
+            raise UpstreamUnavailableError(
+                f"{request.endpoint} keeps failing for {person}; it is left alone for a while"
+            )
+        return await self._granted(person, request, priority)
+
+    async def _choose(self, request: ApiRequest[T], priority: Priority, tried: Iterable[str]) -> str | None:
+        """Wait until somebody who was not tried is granted the call; None when there is nobody to wait for."""
+        while True:
+            naps: list[float] = []
+            for person in self._candidates(request, tried):
+                match self._allowance(person).ask(request.endpoint, request.category, priority, self._now()):
+                    case Grant():
+                        return person
+                    case Wait(seconds=seconds):
+                        naps.append(seconds)
+                    case Closed():
+                        pass
+            if not naps:
+                return None
+            self.waits += 1
+            await asyncio.sleep(min(*naps, LONGEST_NAP_S))
+
+    def _candidates(self, request: ApiRequest[T], tried: Iterable[str]) -> list[str]:
+        """Everybody who could make a call, in order; those with less prospect of it come last."""
+        able = [person for person in self._keeper.persons if person not in tried and not self._keeper.is_dead(person)]
+
+        def doubts(person: str) -> tuple[bool, bool]:
+            return self._keeper.access(person) is None, not self._allowance(person).is_ready(request.endpoint)
+
+        return sorted(able, key=doubts)
+
+    async def _granted(self, person: str, request: ApiRequest[T], priority: Priority) -> T:
+        """Make a call that was granted; after a refused access token once more, with a new one."""
         refused = ""
-        for _ in range(2):
+        with contextlib.suppress(AccessTokenError):
             async with self._keeper.use(person) as access:
                 refused = access.token
-                try:
-                    return await self._send(access, request)
-                except AccessTokenError as error:
-                    self._note(person, request, error)
-            await self._keeper.renew(person, refused)
-        raise AccessTokenError(f"Questrade refused a new access token of {person} at once")
+                return await self._send(access, request)
+        await self._keeper.renew(person, refused)
+        return await self._again(person, request, priority)
+
+    async def _again(self, person: str, request: ApiRequest[T], priority: Priority) -> T:
+        others = set(self._keeper.persons) - {person}
+        if await self._choose(request, priority, others) is None:
+            raise UpstreamUnavailableError(f"{request.endpoint} is left alone for {person} for a while")
+        async with self._keeper.use(person) as access:
+            return await self._send(access, request)
 
     async def _send(self, access: Access, request: ApiRequest[T]) -> T:
         self.calls += 1
+        allowance = self._allowance(access.person)
         try:
             answer = await self._rest.send(access, request)
-        except RateLimitedError as error:
-            self._resting[access.person, request.category] = self._now() + error.retry_after_s
+        except UpstreamError as error:
+            self.failures += 1
             self._note(access.person, request, error)
+            self._tell(access.person, request, allowance.failed(request.endpoint, request.category, error, self._now()))
             raise
-        except (UpstreamUnavailableError, UpstreamRefusedError) as error:
-            self._note(access.person, request, error)
-            raise
+        if answer.rate is not None:
+            reset_in_s = answer.rate.reset - self._wall()
+            allowance.observe(request.category, answer.rate.remaining, reset_in_s, self._now())
+        self._tell(access.person, request, allowance.succeeded(request.endpoint, self._now()))
+        self._on_answer(access.person)
         return answer.value
 
-    def _candidates(self, category: Category) -> list[str]:
-        """Everybody who could make a call, those who are resting last."""
-        able = [person for person in self._keeper.persons if not self._keeper.is_dead(person)]
-        now = self._now()
-        return sorted(able, key=lambda person: self._resting.get((person, category), 0.0) > now)
+    def _allowance(self, person: str) -> Allowance:
+        return self._allowances.setdefault(person, Allowance())
 
     def _note(self, person: str, request: ApiRequest[T], error: UpstreamError) -> None:
-        self.failures += 1
-        self._chronicle.note(
-            Happening.CALL,
-            error.code,
-            person=person,
-            detail=f"{request.endpoint} in {person}'s name: {error}",
-            level=logging.WARNING,
-        )
+        detail = f"{request.endpoint} in {person}'s name: {error}"
+        self._chronicle.note(Happening.CALL, error.code, person=person, detail=detail, level=logging.WARNING)
 
-
-def is_final(error: UpstreamError) -> bool:
-    """Whether the same call would fail again for anybody."""
-    return isinstance(error, (UpstreamRefusedError, TokenSpentError))
+    def _tell(self, person: str, request: ApiRequest[T], changes: list[Changed]) -> None:
+        for change in changes:
+            detail = f"{request.endpoint} for {person}: the breaker is {change.after} ({change.reason})"
+            level = logging.INFO if change.after is Circuit.CLOSED else logging.WARNING
+            self._chronicle.note(Happening.BREAKER, change.reason, person=person, detail=detail, level=level)

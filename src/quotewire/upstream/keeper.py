@@ -29,6 +29,7 @@ from quotewire.upstream.vault import Vault
 
 LOOK_S: Final = 1.0  # between looks at the vault for persons added or removed by hand
 DRAIN_S: Final = 3.0  # what calls under way get before a refresh goes ahead
+FAREWELL_S: Final = 1.2  # what exchanges under way get when the gateway stops
 START_SPACING_S: Final = 3.0  # the login server does not like two at once
 RATE_STEP_S: Final = 2.0
 RATE_CAP_S: Final = 10.0
@@ -352,8 +353,10 @@ class Keeper:
         self._chronicle.note(Happening.TOKEN, why, person=person, detail=detail, level=level)
 
     async def _stop_flights(self) -> None:
-        """Stop listening to exchanges under way; their processes finish alone."""
+        """Give exchanges under way a moment, since a container's end is theirs too; then let them finish alone."""
         flights = [login.flight for login in self._logins.values() if login.flight is not None]
+        if flights:
+            await asyncio.wait(flights, timeout=FAREWELL_S)
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)

@@ -154,6 +154,11 @@ class StreamSession:
         if self._group is not None:
             self._feed(event)
 
+    def ask_again(self) -> None:
+        """Ask for the same symbols once more, if there is a stream."""
+        if self.is_live:
+            self._steward.ask_again()
+
     def reopen(self, why: Why) -> None:
         """Move to a new socket, if there is a stream."""
         if self.is_live:

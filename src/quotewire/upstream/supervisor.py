@@ -13,12 +13,14 @@ from quotewire.market.quote import Quote, QuotePatch, Source
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.questrade.tokens import TokenState
+from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute
 from quotewire.settings import Settings
 from quotewire.upstream.adoption import Lesson
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.clock import MarketClock
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.directory import Directory
+from quotewire.upstream.guard import Guard, is_newer
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
 from quotewire.upstream.poller import Poller
@@ -86,16 +88,18 @@ class Upstream:
             exchange=world.exchange,
         )
         self._rest = world.rest()
-        self._desk = Desk(self._keeper, self._rest, chronicle=self._chronicle, now=world.monotonic)
+        self._desk = Desk(self._keeper, self._rest, chronicle=self._chronicle, on_answer=self._answered, world=world)
         self._resolver = Resolver(self._desk, self._directory)
         self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of)
         self._poller = Poller(self._desk, self._polled, world.monotonic)
-        self._visitor = Visitor(self._keeper, self._desk, self._clock, on_reached=self._reached, now=world.monotonic)
+        self._visitor = Visitor(self._keeper, self._desk, self._clock, now=world.monotonic)
         self._wanted: frozenset[int] = frozenset()
         self._lingering: dict[int, float] = {}
         self._sessions: dict[str, StreamSession] = {}
         self._owners: dict[str, asyncio.Task[None]] = {}
         self._records: dict[str, Record] = {}
+        self._guards: dict[str, Guard] = {}
+        self._repairing: set[int] = set()
         self._target: Assignment = {}
         self._several = False
         self._group: asyncio.TaskGroup | None = None
@@ -155,6 +159,7 @@ class Upstream:
         for symbol_id in ended:
             del self._lingering[symbol_id]
         self._distribute()
+        self._guard_streams()
         moment = self._clock.now()
         quotes = self._tape.judge_all(moment)
         self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
@@ -250,6 +255,8 @@ class Upstream:
             "updates": self._tape.updates,
             "calls": self._desk.calls,
             "call_failures": self._desk.failures,
+            "call_waits": self._desk.waits,
+            "breakers_open": self._desk.breakers_open,
             "token_refreshes": self._keeper.refreshes,
         }
 
@@ -278,6 +285,7 @@ class Upstream:
             "expiresAt": int(state.expires_at * 1000) or None,
             "apiServer": state.api_server,
             "lastError": state.last_error,
+            **self._desk.report(person),
             "stream": session.snapshot if session else None,
             "symbolCount": state.symbol_count,
         }
@@ -300,11 +308,13 @@ class Upstream:
                 )
                 self._sessions[person] = session
                 self._records[person] = Record()
+                self._guards[person] = Guard(self._exchange_of)
                 self._owners[person] = self._group.create_task(session.run(), name=f"session {person}")
         for person in self._sessions.keys() - set(persons):
             session = self._sessions.pop(person)
             self._owners.pop(person).cancel()
             self._records.pop(person)
+            self._guards.pop(person)
             self._emit(self._tape.turn(session.carried - self._carried(), Road.DOWN, self._clock.now()))
 
     def _distribute(self) -> None:
@@ -335,7 +345,7 @@ class Upstream:
         self._poller.uncovered(self._wanted - carried)
         lost = [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
         self._emit(self._tape.turn(lost, Road.DOWN, moment))
-        self._emit(self._tape.turn(carried, Road.UP, moment))
+        self._emit(self._tape.turn(carried - self._repairing, Road.UP, moment))
 
     def _carried(self) -> frozenset[int]:
         """Every symbol that some live stream carries."""
@@ -346,10 +356,17 @@ class Upstream:
         record = self._records.get(session.person)
         if record is not None and record.failures and self._world.monotonic() - session.live_since > STABLE_S:
             record.worked()
-        self._emit(self._tape.received(patches, Source.STREAM, self._clock.now(), several=self._several))
+        moment = self._clock.now()
+        if (guard := self._guards.get(session.person)) is not None:
+            guard.heard(patches, moment.mono)
+        if self._repairing:
+            self._repairing.difference_update(patch.symbol_id for patch in patches)
+        self._emit(self._tape.received(patches, Source.STREAM, moment, several=self._several))
 
     def on_stream(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
+        if (guard := self._guards.get(session.person)) is not None:
+            guard.follow(session.carried, is_live=session.is_live, now=self._world.monotonic())
         self._distribute()
         self._announce()
 
@@ -365,6 +382,56 @@ class Upstream:
             self._visitor.call_on(session.person)
         self._distribute()
 
+    # --- silence ---
+
+    def _guard_streams(self) -> None:
+        """Ask every guard; tell every machine how long silence is normal."""
+        moment = self._clock.now()
+        self._repairing &= self._carried()
+        for person, guard in self._guards.items():
+            session = self._sessions[person]
+            session.tell(guard.watchdog.silence(moment.market))
+            for effect in guard.step(moment.mono, moment.market):
+                self._look_into(session, guard, effect)
+
+    def _look_into(self, session: StreamSession, guard: Guard, effect: Effect) -> None:
+        match effect:
+            case CheckByQuote(symbol_ids=ids):
+                assert self._group is not None
+                self._group.create_task(self._check(guard, ids), name="check silent symbols")
+            case Repair(symbol_id=symbol_id, reason=reason):
+                self._note_watch(
+                    session.person, reason, f"{symbol_id} is mute on {session.person}'s stream; asked anew"
+                )
+                self._repairing.add(symbol_id)
+                self._emit(self._tape.turn([symbol_id], Road.RECOVERING, self._clock.now()))
+                session.ask_again()
+            case Reroute(symbol_id=symbol_id, reason=reason):
+                self._note_watch(
+                    session.person, reason, f"{symbol_id} stays mute; {session.person}'s stream is opened anew"
+                )
+                session.reopen(Why.STILL_MUTE)
+
+    async def _check(self, guard: Guard, ids: Sequence[int]) -> None:
+        """Compare what the stream brought with what REST says now."""
+        try:
+            _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.LOOKUP)
+        except UpstreamError:
+            for symbol_id in ids:
+                guard.watchdog.check_failed(symbol_id)
+            return
+        now = self._world.monotonic()
+        session = next((s for person, s in self._sessions.items() if self._guards.get(person) is guard), None)
+        for patch in frame.patches:
+            newer = is_newer(patch, self._tape.book.get(patch.symbol_id))
+            for effect in guard.watchdog.checked(patch.symbol_id, newer=newer, now=now):
+                if session is not None:
+                    self._look_into(session, guard, effect)
+        self._polled(frame.patches)
+
+    def _note_watch(self, person: str, reason: str, detail: str) -> None:
+        self._chronicle.note(Happening.WATCH, reason, person=person, detail=detail, level=logging.WARNING)
+
     def _polled(self, patches: list[QuotePatch]) -> None:
         """Data of a poll or a look-up."""
         self._emit(self._tape.received(patches, Source.POLL, self._clock.now()))
@@ -376,11 +443,11 @@ class Upstream:
         self._visitor.stir()
         self._announce()
 
-    def _reached(self, person: str) -> None:
+    def _answered(self, person: str) -> None:
+        """Questrade answered a call of this person: their stream, if it waits, need not wait on."""
         session = self._sessions.get(person)
         if session is not None:
             session.reachable()
-        self._announce()
 
     # --- telling ---
 

@@ -23,7 +23,7 @@ TICK_S: Final = 1.0
 
 
 class Visitor:
-    """Calls on everybody; `on_reached(person)` after each call that was answered."""
+    """Calls on everybody."""
 
     def __init__(
         self,
@@ -31,13 +31,11 @@ class Visitor:
         desk: Desk,
         clock: MarketClock,
         *,
-        on_reached: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keeper = keeper
         self._desk = desk
         self._clock = clock
-        self._on_reached = on_reached
         self._now = now
         self._next: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
@@ -72,10 +70,9 @@ class Visitor:
         started = self._now()
         try:
             async with asyncio.timeout(CALL_S):
-                record = await self._desk.call_as(person, requests.time(), priority=Priority.CHECK)
+                record = await self._desk.call_as(person, requests.time(), priority=Priority.LOOKUP)
             self._clock.measure(record.time, self._now() - started)
         except (UpstreamError, TimeoutError):
             self._next[person] = self._now() + AGAIN_S
             return
         self._next[person] = self._now() + EVERY_S
-        self._on_reached(person)

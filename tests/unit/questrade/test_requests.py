@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from quotewire.questrade import requests
-from quotewire.questrade.requests import Category
+from quotewire.resilience.budget import Category
 
 
 def test_several_ids_go_into_one_parameter() -> None:

@@ -1,0 +1,99 @@
+"""What may be asked in one person's name now: their rate budget, and a breaker for each endpoint. Pure.
+
+`now` is monotonic seconds. Whoever is granted a call must report how it ended.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from quotewire.errors import (
+    AccessTokenError,
+    QuotewireError,
+    RateLimitedError,
+    UpstreamRefusedError,
+)
+from quotewire.questrade.requests import Endpoint
+from quotewire.resilience.breaker import Breaker, Changed, Circuit, Failed, Succeeded
+from quotewire.resilience.budget import Budget, Category, Priority
+
+OUT_OF_SCOPE: Final = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Make the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The budget is used up for this long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The endpoint keeps failing for this person; not before so many seconds."""
+
+    seconds: float
+
+
+Answer = Grant | Wait | Closed
+
+
+@dataclass(slots=True)
+class Allowance:
+    """One person's."""
+
+    budget: Budget = field(default_factory=Budget)
+    breakers: dict[Endpoint, Breaker] = field(default_factory=dict)
+
+    def ask(self, endpoint: Endpoint, category: Category, priority: Priority, now: float) -> Answer:
+        """Whether a call may be made."""
+        wait = self.budget.take(category, priority, now)
+        if wait > 0:
+            return Wait(wait)
+        if self._breaker(endpoint).allows(now):
+            return Grant()
+        return Closed(1.0)
+
+    def is_ready(self, endpoint: Endpoint) -> bool:
+        """Whether nothing speaks against this endpoint; asks nothing."""
+        breaker = self.breakers.get(endpoint)
+        return breaker is None or breaker.state is Circuit.CLOSED
+
+    def succeeded(self, endpoint: Endpoint, now: float) -> list[Changed]:
+        """A granted call was answered; what changed by that."""
+        return self._changes(self._breaker(endpoint).step(Succeeded(), now))
+
+    def failed(self, endpoint: Endpoint, category: Category, error: QuotewireError, now: float) -> list[Changed]:
+        """A granted call failed; what changed by that.
+
+        A refused token, a rate limit and a definite refusal show that the endpoint works, so they open no breaker. A
+        refusal of the person (scope, user agent) does: others may fare better.
+        """
+        if isinstance(error, RateLimitedError):
+            left, reset = (0, error.retry_after_s) if error.hourly else (None, None)
+            self.budget.limited(category, now=now, remaining=left, reset_in_s=reset)
+        works = isinstance(error, (RateLimitedError, AccessTokenError)) or (
+            isinstance(error, UpstreamRefusedError) and error.status != OUT_OF_SCOPE
+        )
+        return self._changes(self._breaker(endpoint).step(Succeeded() if works else Failed(), now))
+
+    def observe(self, category: Category, remaining: int, reset_in_s: float, now: float) -> None:
+        """The hourly counter of an answer."""
+        self.budget.observe(category, remaining=remaining, reset_in_s=min(max(reset_in_s, 0.0), 3600.0), now=now)
+
+    def report(self, now: float) -> dict[str, Any]:
+        """For operators."""
+        return {
+            "budgets": {category.value: self.budget.view(category, now)._asdict() for category in Category},
+            "breakers": {endpoint.value: breaker.state.value for endpoint, breaker in self.breakers.items()},
+        }
+
+    def _breaker(self, endpoint: Endpoint) -> Breaker:
+        return self.breakers.setdefault(endpoint, Breaker())
+
+    @staticmethod
+    def _changes(effects: list[Any]) -> list[Changed]:
+        return [effect for effect in effects if isinstance(effect, Changed)]

@@ -1,0 +1,54 @@
+"""The guard of one stream: feeds its watchdog, and tells whether a REST quote knows what the stream does not."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from msgspec import UNSET
+
+from quotewire.market.quote import Quote, QuotePatch
+from quotewire.resilience.watchdog import Effect, Watchdog
+
+TELLING: Final = ("volume", "last_trade_price", "last_trade_time", "bid_price", "ask_price")
+"""Fields of which a difference shows that the stream missed something."""
+
+
+class Guard:
+    """Watches what one stream carries. `now` is monotonic seconds, `when` Questrade's time."""
+
+    def __init__(self, exchange_of: Callable[[int], str]) -> None:
+        self.watchdog = Watchdog()
+        self._exchange_of = exchange_of
+        self._watched: frozenset[int] = frozenset()
+        self._is_up = False
+
+    def follow(self, carried: frozenset[int], *, is_live: bool, now: float) -> None:
+        """The stream came up, went down, or carries other symbols."""
+        for symbol_id in self._watched - carried if is_live else ():
+            self.watchdog.unwatch(symbol_id)
+        for symbol_id in carried - self._watched:
+            self.watchdog.watch(symbol_id, self._exchange_of(symbol_id), now)
+        if is_live:
+            self._watched = carried
+        if is_live and not self._is_up:
+            self.watchdog.stream_up(now)
+        elif self._is_up and not is_live:
+            self.watchdog.stream_down()
+        self._is_up = is_live
+
+    def heard(self, patches: Iterable[QuotePatch], now: float) -> None:
+        """Data came over the stream."""
+        for patch in patches:
+            self.watchdog.heard(patch.symbol_id, now, is_halted=patch.is_halted is True)
+
+    def step(self, now: float, when: datetime) -> list[Effect]:
+        """What has to be looked into."""
+        return self.watchdog.step(now, when) if self._is_up else []
+
+
+def is_newer(patch: QuotePatch, known: Quote | None) -> bool:
+    """Whether a REST quote tells something else than the newest quote the stream brought."""
+    if known is None:
+        return True
+    values = ((getattr(patch, name), getattr(known, name)) for name in TELLING)
+    return any(told is not UNSET and told != had for told, had in values)
