@@ -16,7 +16,7 @@ from quotewire.wire.native import NativeDialect
 from quotewire.wire.plain import PlainDialect
 from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, ServerSession, Verify
 
-MAX_SYMBOLS = 6
+MAX_SYMBOLS = 3
 LIMITS = SessionLimits(
     upgrade_timeout_s=5,
     auth_timeout_s=10,
@@ -39,7 +39,7 @@ FACTS = Facts(
     max_symbols=MAX_SYMBOLS,
     upstream=upstream(),
 )
-ids = st.lists(st.integers(1, 9), max_size=8)
+ids = st.lists(st.integers(1, 9), max_size=4)
 
 
 class Sessions(RuleBasedStateMachine):
