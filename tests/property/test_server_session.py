@@ -134,7 +134,7 @@ class Sessions(RuleBasedStateMachine):
         items: list[str | int] = [*asked.names, *asked.ids]
         for item in items:
             found = {"A": 1, "B": 2}[item] if isinstance(item, str) else item
-            match data.draw(st.sampled_from(["found", "unknown", "unavailable"])):
+            match data.draw(st.sampled_from(["found", "found", "found", "unknown", "unavailable"])):
                 case "found":
                     results.append(Resolution(item, symbol=f"S{found}", symbol_id=found))
                 case "unknown":
