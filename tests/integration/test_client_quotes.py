@@ -98,6 +98,18 @@ async def test_a_cancelled_reader_lets_go(gateway: ScriptedGateway, client: quot
     await eventually(lambda: only(gateway).wanted == set())
 
 
+async def test_closing_an_iterator_ends_the_wait_of_another_task(
+    gateway: ScriptedGateway, client: quotewire.Client
+) -> None:
+    stream = client.quotes("AAPL")
+    await stream.subscribe()
+    waiting = asyncio.create_task(take(stream, 1))
+    await asyncio.sleep(0)
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
 async def test_an_unknown_symbol_raises_before_any_quote(gateway: ScriptedGateway, client: quotewire.Client) -> None:
     gateway.publish("AAPL")
     stream = client.quotes("AAPL", "NOPE", 12345)

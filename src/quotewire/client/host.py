@@ -175,11 +175,13 @@ class Host:
                             news.set()
                 case SendText():
                     if (socket := self._sockets.get(effect.socket)) is not None:
+                        log.debug("sending %s %s", effect.command, effect.request_id)
                         socket.send(effect.text)
                 case do.ScheduleTick():
                     self._schedule(effect.at)
                 case do.Report():
-                    log.info("%s: %s %s", effect.state, effect.reason, self.session.detail)
+                    level = logging.WARNING if effect.reason is Reason.LATENCY_POOR else logging.INFO
+                    log.log(level, "%s: %s %s", effect.state, effect.reason, self.session.detail)
                     if self.session.failed:
                         self._wake_all()
                 case _:

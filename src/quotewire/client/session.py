@@ -6,7 +6,7 @@ Two machines meet here. `resilience.lifecycle` decides when there is a connectio
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -41,10 +41,12 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send this text on the socket."""
+    """Send this text on the socket. `command` and `request_id` are for the log, which must not see the text."""
 
     socket: int
-    text: str
+    text: str = field(repr=False)
+    command: str
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,8 @@ class Session:
 
     def _send(self, message: Command | wire.Hello | wire.Ping, socket: int) -> SendText:
         self.counters.messages_sent += 1
-        return SendText(socket, _encode(message).decode())
+        command = type(message).__name__.lower()
+        return SendText(socket, _encode(message).decode(), command, message.request_id)
 
     def _hello(self) -> wire.Hello:
         return wire.Hello(

@@ -73,9 +73,11 @@ class QuoteStream(AsyncIterator[Quote]):
         self._judge()
 
     async def aclose(self) -> None:
-        """Stop; what waits is dropped. Twice is harmless."""
+        """Stop; what waits is dropped, and whoever waits for a quote sees the end. Twice is harmless."""
         self._over = True
         self._host.leave(self._reader)
+        if self._news is not None:
+            self._news.set()
 
     async def __aenter__(self) -> Self:
         return self

@@ -98,13 +98,14 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Symbol:
-    """One symbol of the gateway: the names that mean it, the last quote, and who reads it.
+    """One symbol of the gateway: the names that mean it, what it is called, the last quote, and who reads it.
 
     `confirmed`: `latest` was heard since the last loss. `unseeded`: readers whose first quote is yet to come, because
     what was known when they came was not confirmed.
     """
 
     names: dict[SymbolName, None]
+    text: str | None = None
     latest: Quote | None = None
     confirmed: bool = False
     readers: tuple[Reader, ...] = ()
@@ -275,7 +276,7 @@ class Subscriptions:
             for name in (quote.symbol, quote.symbol_id):
                 entry = self._entries.get(name)
                 if entry is not None and entry.symbol_id is None:
-                    self._attach(entry, quote.symbol_id, outcome)
+                    self._attach(entry, quote.symbol_id, outcome).text = quote.symbol
         for entry in self._entries.values():
             for reader in entry.readers:
                 reader.undecided.clear()  # what could not be polled is judged when the connection is back
@@ -302,10 +303,7 @@ class Subscriptions:
 
     def _text_of(self, name: SymbolName) -> SymbolName:
         symbol = self._symbols.get(name) if isinstance(name, int) else None
-        if symbol is None:
-            return name
-        written = (known for known in symbol.names if isinstance(known, str))
-        return symbol.latest.symbol if symbol.latest else next(written, name)
+        return name if symbol is None or symbol.text is None else symbol.text
 
     @property
     def count(self) -> int:
@@ -368,7 +366,7 @@ class Subscriptions:
             return
         if result.ok and result.symbol_id is not None:
             entry.step(Step.GRANT)
-            self._attach(entry, result.symbol_id, outcome)
+            self._attach(entry, result.symbol_id, outcome).text = result.symbol
         elif result.ok or result.retryable:
             entry.step(Step.DEFER)
             entry.retry_at = now + RETRY_DELAY_S
@@ -381,7 +379,7 @@ class Subscriptions:
             reader.undecided.discard(name)
             outcome.wake[reader] = None
 
-    def _attach(self, entry: _Entry, symbol_id: int, outcome: Outcome) -> None:
+    def _attach(self, entry: _Entry, symbol_id: int, outcome: Outcome) -> _Symbol:
         """Bind a name to its symbol; readers new to the symbol begin with its last quote."""
         if entry.symbol_id not in (None, symbol_id):
             self._detach(entry)
@@ -398,6 +396,7 @@ class Subscriptions:
                 continue
             reader.mailbox.put(symbol.latest)
             outcome.wake[reader] = None
+        return symbol
 
     def _detach(self, entry: _Entry) -> None:
         if entry.symbol_id is None:

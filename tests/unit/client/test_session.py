@@ -299,3 +299,9 @@ def test_one_alarm_clock_serves_both_machines(peer: Peer) -> None:
     peer.now += 5.0
     peer.step(on.Tick())
     assert [message["symbols"] for message in peer.sent("subscribe")] == [["AAPL"]]
+
+
+def test_what_is_logged_of_a_message_has_its_request_id_and_not_its_text(peer: Peer) -> None:
+    (effect,) = peer.authenticating().of(SendText)
+    assert (effect.command, effect.request_id) == ("hello", "hello-1")
+    assert "secret-token" not in repr(effect)

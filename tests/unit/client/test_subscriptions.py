@@ -269,8 +269,8 @@ def test_polled_quotes_tell_the_ids_of_names(table: Subscriptions) -> None:
 
 def test_the_argument_of_a_poll_is_text_where_it_is_known(table: Subscriptions) -> None:
     granted(online(table), Reader([AAPL, 5], 8), good("AAPL", AAPL), good("X", 5))
-    table.accept([quote(AAPL, 1)])
-    assert table.texts == ("AAPL", "5")
+    table.join(Reader([6], 8), 0.0)
+    assert table.texts == ("AAPL", "X", "6")
 
 
 def test_latest_is_found_by_any_name(table: Subscriptions) -> None:
