@@ -9,7 +9,8 @@ What real time hides is an error here: a loop with nothing left to wait for rais
 one that spins without time passing raises `LivelockError`. Threads, sockets, pipes and child processes do not exist.
 
 A program under test may run as a `VirtualProcess`. `kill` ends it as SIGKILL does: not one line of it runs any more, no
-`finally`, no callback. `bury` cleans up afterwards, when nothing looks any more.
+`finally`, no callback. `bury` cleans up afterwards, when nothing looks any more. `pause` and `resume` are SIGSTOP and
+SIGCONT: what came due meanwhile runs late.
 
     def test_it() -> None:
         async def main() -> None:
@@ -69,7 +70,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._chance = chance
         self._serial = 0
         self._spins = 0
-        self._someone_died = False
+        self._someone_stopped = False
         self._selector = self  # BaseEventLoop asks its selector to wait; see `select`
         self.set_task_factory(_make_task)
 
@@ -94,9 +95,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        """As the base does; what belongs to a dead process is put away."""
+        """As the base does; what belongs to a process that is stopped is put away."""
         handle = super().call_soon(callback, *args, context=context)
-        if self._someone_died and (owner := _owner(handle)) is not None and owner.is_dead:
+        if self._someone_stopped and (owner := _owner(handle)) is not None and owner._stopped:
             self._ready.pop()
             owner._held.append(handle)
         return handle
@@ -112,7 +113,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._check_closed()  # type: ignore[attr-defined]
         rank = 0.0 if self._chance is None else self._chance()
         timer = _Timer(when, callback, args, self, context, (when, rank, self._number()))
-        if not (self._someone_died and (owner := _owner(timer)) is not None and owner.is_dead):
+        if self._someone_stopped and (owner := _owner(timer)) is not None and owner._stopped:
+            owner._held_timers.append(timer)
+        else:
             heapq.heappush(self._scheduled, timer)
             timer._scheduled = True  # type: ignore[attr-defined]  # read when the timer is cancelled
         return timer
@@ -174,12 +177,14 @@ class VirtualProcess:
     def __init__(self, loop: VirtualLoop, name: str) -> None:
         self.name = name
         self.is_dead = False
+        self._stopped = False
         self._loop = loop
         self._context = contextvars.copy_context()
         self._context.run(_process.set, self)
         self._tasks: list[asyncio.Task[Any]] = []
         self._prune_at = 64
         self._held: list[asyncio.Handle] = []
+        self._held_timers: list[asyncio.TimerHandle] = []
 
     def __repr__(self) -> str:
         return f"<VirtualProcess {self.name} {'dead' if self.is_dead else 'alive'} tasks={len(self.tasks)}>"
@@ -198,30 +203,49 @@ class VirtualProcess:
         """Start a task of the process."""
         return self._context.run(self._loop.create_task, work, name=name or self.name)
 
+    def pause(self) -> None:
+        """Let nothing of it run until `resume`; a second time is harmless."""
+        if self._stopped:
+            return
+        self._stopped = self._loop._someone_stopped = True
+        ready, scheduled = self._loop._ready, self._loop._scheduled
+        self._held += [handle for handle in ready if _owner(handle) is self]
+        kept = [handle for handle in ready if _owner(handle) is not self]
+        ready.clear()
+        ready.extend(kept)
+        self._held_timers += [timer for timer in scheduled if _owner(timer) is self]
+        scheduled[:] = [timer for timer in scheduled if _owner(timer) is not self]
+        heapq.heapify(scheduled)
+
+    def resume(self) -> None:
+        """Go on; what came due meanwhile comes at once. A dead process stays dead."""
+        if not self.is_dead:
+            self._go_on()
+
     def kill(self) -> None:
         """End it here and now: nothing of it runs any more. A second time is harmless."""
-        if self.is_dead:
-            return
-        self.is_dead = self._loop._someone_died = True
-        kept = [handle for handle in self._loop._ready if _owner(handle) is not self]
-        self._held += [handle for handle in self._loop._ready if _owner(handle) is self]
-        self._loop._ready.clear()
-        self._loop._ready.extend(kept)
-        for timer in [timer for timer in self._loop._scheduled if _owner(timer) is self]:
-            timer.cancel()
+        self.pause()
+        self.is_dead = True
 
     async def bury(self) -> None:
-        """Unwind what the dead process left, so that the interpreter need not. Its `finally` blocks run now."""
+        """Kill it and unwind what it leaves, so that the interpreter need not. Its `finally` blocks run now."""
         self.kill()
-        self.is_dead = False
         tasks = self.tasks
         for task in tasks:
             task.cancel()
-        self._loop._ready.extend(handle for handle in self._held if not handle.cancelled())
-        self._held.clear()
+        self._held_timers.clear()
+        self._go_on()
         if tasks:
             await asyncio.wait(tasks)
-        self.is_dead = True
+
+    def _go_on(self) -> None:
+        self._stopped = False
+        held, self._held = self._held, []
+        self._loop._ready.extend(handle for handle in held if not handle.cancelled())
+        timers, self._held_timers = self._held_timers, []
+        for timer in timers:
+            if not timer.cancelled():
+                heapq.heappush(self._loop._scheduled, timer)
 
     def _adopt(self, task: asyncio.Task[Any]) -> None:
         self._tasks.append(task)

@@ -293,3 +293,64 @@ def test_a_burial_unwinds_generators_and_task_groups() -> None:
         assert unwound == ["resource", "resource"]
 
     virtual.run(main())
+
+
+def test_a_paused_process_runs_late_and_in_order() -> None:
+    async def main() -> None:
+        loop = current_loop()
+        seen: list[tuple[str, float]] = []
+        signal = asyncio.Event()
+
+        async def ticking() -> None:
+            while True:
+                await asyncio.sleep(1)
+                seen.append(("tick", loop.time()))
+
+        async def waiting() -> None:
+            await signal.wait()
+            seen.append(("signal", loop.time()))
+
+        process = loop.process("program")
+        process.spawn(ticking())
+        process.spawn(waiting())
+        await asyncio.sleep(1.5)
+        process.pause()
+        process.pause()
+        signal.set()
+        await asyncio.sleep(10)
+        assert seen == [("tick", 1.0)]
+        process.resume()
+        await asyncio.sleep(1.2)
+        assert seen == [("tick", 1.0), ("signal", 11.5), ("tick", 11.5), ("tick", 12.5)]
+        process.kill()
+        process.resume()
+        await asyncio.sleep(5)
+        assert len(seen) == 4
+        await process.bury()
+
+    virtual.run(main())
+
+
+def test_a_timer_cancelled_while_its_process_is_paused_does_not_run() -> None:
+    async def main() -> None:
+        loop = current_loop()
+        ran: list[int] = []
+        timers: list[asyncio.TimerHandle] = []
+
+        async def program() -> None:
+            timers.append(loop.call_later(5, ran.append, 1))
+            loop.call_later(6, ran.append, 2)
+            await asyncio.sleep(10)
+
+        process = loop.process("program")
+        process.spawn(program())
+        await asyncio.sleep(1)
+        process.pause()
+        timers[0].cancel()
+        await asyncio.sleep(20)
+        process.resume()
+        await asyncio.sleep(0.1)
+        assert ran == [2]
+        assert process.tasks == []
+
+    virtual.run(main())
