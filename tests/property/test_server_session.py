@@ -27,7 +27,7 @@ LIMITS = SessionLimits(
     max_symbols=MAX_SYMBOLS,
     wall_ms=lambda now: int(now * 1000),
     max_pending_commands=3,
-    max_errors=4,
+    max_errors=8,
 )
 FACTS = Facts(
     connection_id="ws-1",
@@ -143,7 +143,7 @@ class Sessions(RuleBasedStateMachine):
                     results.append(Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason="x", retryable=True))
         self.take(self.session.resolved(results, self.now))
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 4.0, 9.0, 31.0]), writable=st.booleans())
+    @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 4.0, 31.0]), writable=st.booleans())
     def tick(self, seconds: float, writable: bool) -> None:
         self.now += seconds
         self.take(self.session.tick(self.now, writable=writable))
@@ -153,11 +153,11 @@ class Sessions(RuleBasedStateMachine):
         self.session.pong(self.now)
 
     @rule(code=st.sampled_from([ErrorCode.BINARY_NOT_SUPPORTED, CloseCode.PROTOCOL_ERROR, CloseCode.GOING_AWAY]))
-    @precondition(lambda self: self.sent > 3)
+    @precondition(lambda self: self.sent > 12)
     def broken(self, code: ErrorCode | CloseCode) -> None:
         self.take(self.session.broken(code, "x", self.now))
 
-    @precondition(lambda self: self.sent > 3)
+    @precondition(lambda self: self.sent > 12)
     @rule()
     def gone(self) -> None:
         self.session.gone()
