@@ -99,7 +99,7 @@ class CandleMaker:
         close = each.previous_close
         day = each.day.date
         if midnight(day) < end and each.open:
-            days.append((day, _today(each)))
+            days.append((day, each.today()))
         for _ in range(MAX_CANDLES):
             past = each.sessions.previous_day(day)
             day = past.date
@@ -138,10 +138,10 @@ class CandleMaker:
         """Minute bars of a regular session up to where real ones begin, between the day's open and close."""
         chance = self._chance_for(f"minutes:{each.listing.symbol}:{session.date.isoformat()}")
         first, last = int(session.start // 60), int(session.end // 60)
-        goal = bar.close
-        if session.date == each.day.date:
+        if session.date == each.day.date:  # today, up to where the simulation began and real bars take over
             last = min([last, int(each.began // 60), *each.bars])
-            goal = each.began_last
+            bar = each.began_bar
+        goal = bar.close
         count = last - first
         ticks = each.listing.ticks
         price, made = float(bar.open), {}
@@ -153,13 +153,9 @@ class CandleMaker:
             closed = goal if index == count - 1 else on_grid(ticks, price)
             closed = min(max(closed, bar.low), bar.high)
             high, low = max(opened, closed), min(opened, closed)
-            volume = max(1, int(bar.volume / 390 * (0.4 + 1.2 * chance.random())))
+            volume = max(1, int(bar.volume / count * (0.4 + 1.2 * chance.random())))
             made[first + index] = Bar(opened, high, low, closed, volume, volume * (opened + closed) // 2)
         return made
-
-
-def _today(each: Instrument) -> Bar:
-    return Bar(each.open, each.high, each.low, each.last_regular, each.regular_volume, each.notional)
 
 
 def _merged(bars: list[Bar]) -> Bar:

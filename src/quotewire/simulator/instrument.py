@@ -89,8 +89,12 @@ class Instrument:
         else:
             self._invent_day(self.day, when)
             self._quote(when)
-        self.began_last = self.last_regular
+        self.began_bar = self.today()
         self.row = self._row()
+
+    def today(self) -> Bar:
+        """The regular session so far as one bar."""
+        return Bar(self.open, self.high, self.low, self.last_regular, self.regular_volume, self.notional)
 
     def next_at(self, when: float) -> float:
         """When this symbol changes next, after `when`. Draws from its chance: ask once per event."""
@@ -214,7 +218,7 @@ class Instrument:
         """A new trading day: yesterday's regular close is the reference, the counts start again."""
         self.day = self.sessions.latest_day(when)
         self.previous_close = self.last_regular or self.last
-        self.began, self.began_last = self.day.extended_start, self.previous_close
+        self.began = self.day.extended_start
         self.open = self.high = self.low = 0
         self.volume = self.regular_volume = self.notional = 0
         self.bars.clear()
