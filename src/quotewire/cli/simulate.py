@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import uvloop
 
-from quotewire.errors import ConfigurationError
 from quotewire.simulator.config import SimulatorConfig, settings
 from quotewire.simulator.server import Simulator, ready
 
@@ -35,13 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM. Prints one JSON line when ready; 1 with one line on stderr if it cannot start."""
-    try:
-        config = config_of(args)
-        uvloop.run(_serve(config))
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 1
+    """Serve until SIGINT or SIGTERM; one JSON line on standard output when ready.
+
+    Raises ConfigurationError for a malformed setting, PortError for a port that cannot be listened on.
+    """
+    uvloop.run(_serve(config_of(args)))
     return 0
 
 

@@ -7,8 +7,23 @@ from quotewire.simulator.faults import FaultSpec, Param, Seam
 NUMBER: Final = (int, float)
 
 
-def _param(name: str, default: Any, text: str, *kinds: type, choices: tuple[str, ...] = ()) -> Param:
-    return Param(name, default, text, kinds or (type(default),), choices)
+CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+STATUSES: Final = range(200, 600)
+
+
+def _param(
+    name: str,
+    default: Any,
+    text: str,
+    *kinds: type,
+    choices: tuple[str, ...] = (),
+    allowed: range | frozenset[int] | None = None,
+) -> Param:
+    return Param(name, default, text, kinds or (type(default),), choices, allowed)
+
+
+def _status(default: int, text: str = "HTTP status") -> Param:
+    return Param("status", default, text, (int,), allowed=STATUSES)
 
 
 _PATH = _param("path", "", "only calls whose path after /v1/ starts with this")
@@ -55,13 +70,13 @@ _LIST: Final = (
            _param("spend", "late", "spent with the answer (and not if the client left), or at once",
                   choices=("late", "at_once"))),
     _fault("token_maintenance", TOKEN, "an HTML maintenance page instead of JSON", "C",
-           _param("status", 503, "HTTP status (unverified)"), _SPEND),
+           _status(503, "HTTP status (unverified)"), _SPEND),
     _fault("token_garbage", TOKEN, "200 with half a JSON object", "invented",
            _param("spend", True, "the refresh token is spent all the same")),
-    _fault("token_status", TOKEN, "any status and body", "invented", _param("status", 500, "HTTP status"),
+    _fault("token_status", TOKEN, "any status and body", "invented", _status(500),
            _param("body", "", "the body"), _SPEND),
     _fault("user_agent_403", (TOKEN, REST), "refused as if for its User-Agent", "W",
-           _param("status", 403, "403 or 400 were reported"), _PATH),
+           _status(403, "403 or 400 were reported"), _PATH),
     _fault("expires_in", TOKEN, "the token answer says, and the token lives, this long", "D",
            _param("value", 300, "seconds")),
     _fault("api_server", TOKEN, "the token answer names this API server, word for word", "invented",
@@ -76,14 +91,14 @@ _LIST: Final = (
     # REST
     _fault("rest_error", REST, "one of Questrade's errors", "C",
            _param("code", 1009, "such as 1007-1011, 1021"), _param("message", "", "the text (a usual one)"), _PATH),
-    _fault("rest_status", REST, "any status and body", "invented", _param("status", 502, "HTTP status"),
+    _fault("rest_status", REST, "any status and body", "invented", _status(502),
            _param("body", "", "the body"), _PATH),
     _fault("rest_hang", REST, "no answer for `after_s` seconds, then the connection ends", "invented", _PATH,
            _param("after_s", 3600.0, "seconds", *NUMBER)),
     _fault("rest_slow", REST, "the right answer, late", "invented", _AFTER, _PATH),
     _fault("rest_garbage", REST, "200 with half a JSON object", "invented", _PATH),
     _fault("rest_maintenance", REST, "an HTML maintenance page instead of JSON", "C",
-           _param("status", 503, "HTTP status (unverified)"), _PATH),
+           _status(503, "HTTP status (unverified)"), _PATH),
     _fault("rest_drop", REST, "the connection ends without an answer", "invented", _STYLE, _PATH),
     _fault("rest_unauthorized", REST, "401, code 1017, although the token is good", "W", _PATH),
     _fault("rest_scope", REST, "403, code 1016: out of scope", "W", _PATH),
@@ -99,14 +114,14 @@ _LIST: Final = (
     _fault("upgrade_hang", UPGRADE, "the WebSocket upgrade is not answered", "invented",
            _param("after_s", 60.0, "seconds", *NUMBER), _KIND),
     _fault("upgrade_refused", UPGRADE, "the WebSocket upgrade is answered with a status", "invented",
-           _param("status", 503, "HTTP status"), _KIND),
+           _status(503), _KIND),
     _fault("upgrade_drop", UPGRADE, "the connection is reset instead of upgraded", "W", _KIND),
     _fault("auth_refused", AUTH, "the token is refused on the socket: 1017, then close", "C", _KIND),
     _fault("auth_hang", AUTH, "the token gets no answer", "invented",
            _param("after_s", 3600.0, "seconds", *NUMBER), _KIND),
     _fault("auth_drop", AUTH, "the connection is reset after the token", "invented", _KIND),
     _fault("stream_close", NOW, "the socket is closed with a code", "invented", _KIND,
-           _param("code", 1000, "close code"), _param("reason", "", "close reason")),
+           _param("code", 1000, "close code", allowed=CLOSE_CODES), _param("reason", "", "close reason")),
     _fault("stream_close_no_status", NOW, "the socket is closed without a status (seen as 1005)", "W", _KIND),
     _fault("stream_abort", NOW, "the socket's connection is reset (seen as 1006)", "W", _KIND),
     _fault("stream_unauthorized", NOW, "error 1017 in mid-stream, then close; the token itself stays good", "C", _KIND),
@@ -114,9 +129,9 @@ _LIST: Final = (
            _param("shape", "text", "which garbage", choices=("text", "binary", "json", "half", "utf8", "raw"))),
     _fault("evict", NOW, "as if another program had opened this person's stream", "D", _KIND),
     _fault("burst", NOW, "every symbol changes at once, `rounds` times", "invented", _SYMBOLS,
-           _param("rounds", 1, "how often")),
+           _param("rounds", 1, "how often", allowed=range(1, 1001))),
     _fault("huge_frame", NOW, "one frame with `quotes` quotes, repeating what the stream carries", "invented",
-           _param("quotes", 2000, "how many")),
+           _param("quotes", 2000, "how many", allowed=range(1, 200_001))),
     _fault("port_change", NOW, "new streaming ports, as at the turn of the day", "D", _KIND,
            _param("drop", True, "the old ports close and their sockets end without status")),
     _fault("silent_socket", STREAM, "sockets stay open and say nothing", "C", _KIND),
@@ -137,7 +152,7 @@ _LIST: Final = (
            _param("symbols", [], "symbols or ids; none: all", list)),
     _fault("down", DOWN, "nothing answers. For one person: that person's calls and sockets are reset", "invented",
            _param("mode", "refuse", "refuse connections, or accept and reset them", choices=("refuse", "reset")),
-           _param("parts", ["login", "api", "stream"], "what is down", list)),
+           _param("parts", ["login", "api", "stream"], "what is down", list, choices=("login", "api", "stream"))),
 )  # fmt: skip
 
 FAULTS: Final = {each.name: each for each in _LIST}

@@ -37,13 +37,14 @@ COUNTED: Final = frozenset({Seam.TOKEN, Seam.REST, Seam.UPGRADE, Seam.AUTH})  # 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter of a fault. `kinds` are the JSON types it takes."""
+    """A parameter of a fault. `kinds` are the JSON types it takes, `choices` its words, `allowed` its numbers."""
 
     name: str
     default: Any
     help: str
     kinds: tuple[type, ...]
     choices: tuple[str, ...] = ()
+    allowed: range | frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,9 @@ class FaultBook:
         seconds: float | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> ActiveFault:
-        """Put a checked fault in force."""
+        """Put a checked fault in force. Raises FaultError for a count or a time that is not positive."""
+        if (count is not None and count < 1) or (seconds is not None and seconds <= 0):
+            raise FaultError(f"fault {spec.name}: count and seconds must be positive")
         if count is None and seconds is None and spec.counted:
             count = 1
         self.number += 1
@@ -231,5 +234,7 @@ def _check_value(name: str, param: Param, value: Any) -> None:
     if not right:
         names = " or ".join(kind.__name__ for kind in param.kinds)
         raise FaultError(f"fault {name}: {param.name} must be {names}, not {value!r}")
-    if param.choices and value not in param.choices:
-        raise FaultError(f"fault {name}: {param.name} must be one of {', '.join(param.choices)}")
+    if param.choices and not all(each in param.choices for each in (value if isinstance(value, list) else [value])):
+        raise FaultError(f"fault {name}: {param.name} must be of {', '.join(param.choices)}")
+    if param.allowed is not None and value not in param.allowed:
+        raise FaultError(f"fault {name}: {param.name} cannot be {value}")

@@ -59,7 +59,7 @@ class HttpPort:
         self._held: socket.socket | None = None
 
     async def start(self) -> None:
-        """Listen; with port 0 a free port is chosen and kept. Raises ConfigurationError naming a port that is taken."""
+        """Listen; with port 0 a free port is chosen and kept. Raises PortError when it is taken."""
         if self._server is not None:
             return
         bound, self._held = self._held or bind(self.name, self._host, self.port), None

@@ -7,13 +7,20 @@ import socket
 import struct
 from typing import Final
 
-from quotewire.errors import ConfigurationError
+from quotewire.errors import Fault, QuotewireError
 
 FREE_DEADLINE_S: Final = 2.0
 
 
+class PortError(QuotewireError):
+    """A port cannot be listened on; the message names it."""
+
+    code = "port"
+    fault = Fault.OPERATOR
+
+
 def bind(name: str, host: str, port: int) -> socket.socket:
-    """A bound socket; 0 is any free port. Raises ConfigurationError: one line that names the port."""
+    """A bound socket; 0 is any free port. Raises PortError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -24,7 +31,7 @@ def bind(name: str, host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         text = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigurationError(
+        raise PortError(
             f"the simulator's {name} port {port} on {host} cannot be opened ({text}): choose another"
         ) from error
     return bound

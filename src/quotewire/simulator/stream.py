@@ -59,7 +59,7 @@ class StreamPort:
         self._sessions: set[Session] = set()
 
     async def start(self) -> None:
-        """Listen; with port 0 a free port is chosen and kept. Raises ConfigurationError naming a port that is taken."""
+        """Listen; with port 0 a free port is chosen and kept. Raises PortError when it is taken."""
         if self._server is not None:
             return
         host = self._world.config.host

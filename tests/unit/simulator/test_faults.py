@@ -91,13 +91,22 @@ def test_clear_by_name_and_person() -> None:
         ("token_500", None, {"spend": 1}, "spend must be bool"),
         ("rest_error", None, {"code": True}, "code must be int"),
         ("rest_slow", None, {"after_s": "1"}, "after_s must be int or float"),
-        ("stream_garbage", None, {"shape": "square"}, "shape must be one of text, binary"),
+        ("stream_garbage", None, {"shape": "square"}, "shape must be of text, binary"),
         ("halt", "alice", {}, "hits everybody"),
+        ("down", None, {"parts": [["api"]]}, "parts must be of login, api, stream"),
+        ("stream_close", None, {"code": 1005}, "code cannot be 1005"),
+        ("rest_status", None, {"status": 99}, "status cannot be 99"),
     ],
 )
 def test_nonsense_is_refused_by_name(name: str, person: str | None, params: dict[str, Any], text: str) -> None:
     with pytest.raises(FaultError, match=text):
         book().check(name, person, params)
+
+
+@pytest.mark.parametrize("how", [{"count": 0}, {"seconds": 0.0}, {"seconds": -1.0}])
+def test_counts_and_times_are_positive(how: dict[str, Any]) -> None:
+    with pytest.raises(FaultError, match="must be positive"):
+        put(book(), "token_500", **how)
 
 
 def test_the_catalogue_is_complete_and_every_default_is_accepted() -> None:
