@@ -38,6 +38,13 @@ class Adoption:
     due_at: float = float("inf")
     reopened: bool = False
 
+    @property
+    def unproven(self) -> frozenset[int]:
+        """Symbols of which it cannot be said yet that the stream carries them."""
+        if self.reopened or self.lesson.habit is Habit.IN_PLACE:
+            return frozenset()
+        return frozenset(self.pending)
+
     def asked(self, added: Iterable[int], now: float) -> None:
         """The stream was asked in place to carry these too."""
         self.pending.update(added)

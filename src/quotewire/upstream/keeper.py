@@ -29,6 +29,7 @@ from quotewire.upstream.vault import Vault
 
 LOOK_S: Final = 1.0  # between looks at the vault for persons added or removed by hand
 DRAIN_S: Final = 3.0  # what calls under way get before a refresh goes ahead
+PREPARE_S: Final = 4.0  # what others get to take over the symbols of a person who is about to be refreshed
 FAREWELL_S: Final = 1.2  # what exchanges under way get when the gateway stops
 START_SPACING_S: Final = 3.0  # the login server does not like two at once
 RATE_STEP_S: Final = 2.0
@@ -57,7 +58,11 @@ class Login:
 
 
 class Keeper:
-    """Owner of every refresh. `on_change(person)` is called when a person's token or state changed."""
+    """Owner of every refresh.
+
+    `on_change(person)` is called when a person's token or state changed; `before_refresh(person)` is awaited, for a
+    while, before a working access token is replaced.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Keeper:
         *,
         chronicle: Chronicle,
         on_change: Callable[[str], None],
+        before_refresh: Callable[[str], Awaitable[None]] | None = None,
         policy: RefreshPolicy = DEFAULT_POLICY,
         now: Callable[[], float] = time.time,
         chance: Chance = random.random,
@@ -75,6 +81,7 @@ class Keeper:
         self._vault = vault
         self._chronicle = chronicle
         self._on_change = on_change
+        self._before_refresh = before_refresh
         self._policy = policy
         self._now = now
         self._chance = chance
@@ -278,6 +285,7 @@ class Keeper:
     async def _fly(self, person: str, why: Why) -> None:
         login = self._logins[person]
         try:
+            await self._prepare(person)
             async with login.gate.refresh(DRAIN_S):
                 report = await self._exchange_by(self._errand(person))
                 self._settle(person, why, report)
@@ -287,6 +295,13 @@ class Keeper:
             login.flight = None
             self._wake.set()
         self._on_change(person)
+
+    async def _prepare(self, person: str) -> None:
+        """A refresh ends the streams of the token before it: let others take over what they carry, if they can."""
+        if self._before_refresh is not None and self.access(person) is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PREPARE_S):
+                    await self._before_refresh(person)
 
     def _errand(self, person: str) -> Errand:
         return Errand(

@@ -184,11 +184,25 @@ class StreamSession:
 
     def carry(self, target: Target) -> None:
         """The socket carries what `target` says from now on."""
-        self.target, self.carried = target, target.ids
+        self.target = target
+        self._recount()
         self._sink.on_stream(self)
+
+    def recount(self) -> None:
+        """Count symbols as carried that have shown it, or were given up on."""
+        if self._recount():
+            self._sink.on_stream(self)
+
+    def _recount(self) -> bool:
+        """What was only asked for in place is carried when it has shown data, until that is known to work."""
+        before = self.carried
+        ids = self.target.ids if self.is_live and self.target is not None else frozenset[int]()
+        self.carried = ids - self._adoption.unproven
+        return self.carried != before
 
     def swap(self, fresh: QuoteSocket, target: Target) -> None:
         """Read `fresh` from here on and let go of the old socket. Nothing is awaited, so nothing comes between."""
+        self._adoption.opened_anew(self._now())
         number, old = self.number, self._socket
         assert number is not None
         if self._work is not None:
@@ -246,12 +260,9 @@ class StreamSession:
         """The stream came up or went down."""
         self._steward.reset()
         if self.is_live:
-            assert self.target is not None
-            self.carried = self.target.ids
             self.live_since = self._now()
             self.streams_opened += 1
-        else:
-            self.carried = frozenset()
+        self._recount()
         self._sink.on_stream(self)
 
     def _carry_out(self, effect: do.Effect) -> None:
@@ -382,6 +393,7 @@ class StreamSession:
         self._feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(patch.symbol_id for patch in frame.patches)
+            self.recount()
         self._sink.on_patches(self, frame.patches)
 
     def _over(self, event: on.Event) -> None:

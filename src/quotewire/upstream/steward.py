@@ -53,6 +53,9 @@ class Stream(Protocol):
     def carry(self, target: Target) -> None:
         """The socket carries what `target` says from now on."""
 
+    def recount(self) -> None:
+        """Look again at which symbols have shown that they are carried."""
+
     def swap(self, fresh: QuoteSocket, target: Target) -> None:
         """Read `fresh` from here on and let go of the old socket. Must not wait."""
 
@@ -129,6 +132,8 @@ class Steward:
                 await self._ask()
             elif self._adoption.judge(self._now()):
                 self.replace(Why.NOT_ADOPTED)
+            else:
+                self._stream.recount()
 
     async def _until_stirred(self) -> None:
         has_wish = self._replace_why is not None or self._ask_again or self._carried() != self._stream.assigned
@@ -190,7 +195,6 @@ class Steward:
             return
         self._replace_why, self._ask_again, self._failures = None, False, 0
         self._stream.swap(fresh, target)
-        self._adoption.opened_anew(self._now())
         self._note(why, f"{self._stream.person}'s stream moved to a new socket ({why})", logging.INFO)
 
     async def _open(self) -> tuple[QuoteSocket, Target]:

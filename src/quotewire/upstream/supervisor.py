@@ -83,6 +83,7 @@ class Upstream:
             vault,
             chronicle=self._chronicle,
             on_change=self._token_changed,
+            before_refresh=self._leave,
             now=world.wall,
             chance=world.chance,
             exchange=world.exchange,
@@ -100,6 +101,8 @@ class Upstream:
         self._records: dict[str, Record] = {}
         self._guards: dict[str, Guard] = {}
         self._repairing: set[int] = set()
+        self._leaving: set[str] = set()
+        self._moved = asyncio.Event()
         self._target: Assignment = {}
         self._several = False
         self._group: asyncio.TaskGroup | None = None
@@ -336,7 +339,7 @@ class Upstream:
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self._sessions[person].is_live or self._keeper.access(person) is not None
-        return able and not self._records[person].is_resting(now)
+        return able and person not in self._leaving and not self._records[person].is_resting(now)
 
     def _settle_roads(self) -> None:
         """A symbol is on the road of the stream that carries it; what was, and is carried no more, is on none."""
@@ -368,13 +371,27 @@ class Upstream:
         if (guard := self._guards.get(session.person)) is not None:
             guard.follow(session.carried, is_live=session.is_live, now=self._world.monotonic())
         self._distribute()
+        self._moved.set()
         self._announce()
+
+    async def _leave(self, person: str) -> None:
+        """Before a person's access token is replaced, others take over what their stream carries, if they can."""
+        session = self._sessions.get(person)
+        now = self._world.monotonic()
+        others = any(self._is_fit(other, now) for other in self._sessions if other != person)
+        if session is None or not session.is_live or not others:
+            return
+        self._leaving.add(person)
+        self._distribute()
+        while session.carried:
+            self._moved.clear()
+            await self._moved.wait()
 
     def on_failure(self, session: StreamSession) -> None:
         """A stream was lost or could not be had: its symbols go to others, if there are any."""
         record = self._records.get(session.person)
-        if record is None:
-            return
+        if record is None or session.person in self._leaving or self._keeper.is_refreshing(session.person):
+            return  # a refresh of ours ends streams; that is nobody's failure
         record.failed(self._world.monotonic())
         detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to others, if any"
         self._chronicle.note(Happening.ASSIGNMENT, Why.PERSON_FAILED, person=session.person, detail=detail)
@@ -437,6 +454,8 @@ class Upstream:
         self._emit(self._tape.received(patches, Source.POLL, self._clock.now()))
 
     def _token_changed(self, person: str) -> None:
+        if not self._keeper.is_refreshing(person):
+            self._leaving.discard(person)
         session = self._sessions.get(person)
         if session is not None:
             session.token_changed()

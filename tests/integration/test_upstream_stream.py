@@ -1,0 +1,307 @@
+"""The whole upstream over real sockets, against the simulator: streams, symbol changes, failover, fallback."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.upstream_support import Watched, running_upstream, settings_for, until
+
+from quotewire.market.quote import Quote, Source
+from quotewire.simulator import Simulator, SimulatorConfig
+from quotewire.upstream.supervisor import Upstream
+
+NAMES = ("AAPL", "MSFT", "SHOP.TO", "RY.TO")
+
+
+async def ids_of(upstream: Upstream, names: Sequence[str] = NAMES) -> list[int]:
+    await until(lambda: upstream.state.state == "connected")
+    found = [resolution.symbol for resolution in await upstream.resolve(names, [])]
+    return [symbol.symbol_id for symbol in found if symbol is not None]
+
+
+def all_live(watched: Watched, ids: Sequence[int]) -> bool:
+    return all(freshness in ("live", "quiet") for freshness in watched.freshness(*ids))
+
+
+def assert_in_order(quotes: Sequence[Quote]) -> None:
+    """One epoch, and for each symbol every sequence number once, without a hole."""
+    last: dict[int, int] = {}
+    for quote in quotes:
+        assert quote.epoch == quotes[0].epoch
+        assert quote.sequence == last.get(quote.symbol_id, 0) + 1
+        last[quote.symbol_id] = quote.sequence
+
+
+def busy(**fields: Any) -> SimulatorConfig:
+    return SimulatorConfig(rate=400.0, halts_per_day=0.0, symbols=8, **fields)
+
+
+async def test_every_quote_that_was_sent_arrives_in_order(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(record=True)) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        upstream.want(frozenset(ids))
+        await until(lambda: len(watched.quotes) > 300)
+        await sim.fault("silent_socket")  # the market goes on, nothing more is sent
+        await asyncio.sleep(0.3)
+
+        assert_in_order(watched.quotes)
+        sent = {(row[0], row[1], row[2], row[3], row[4]) for row in sim.stats()["quotes"]["record"]["alice"]}
+        got = {
+            (q.symbol_id, q.volume, q.bid_price, q.ask_price, q.last_trade_price)
+            for q in watched.quotes
+            if q.source is Source.STREAM
+        }
+        assert sent == got
+
+
+@pytest.mark.parametrize("mode", ["replace", "add", "reconnect"])
+async def test_new_symbols_are_taken_up_whatever_the_server_does(tmp_path: Path, mode: str) -> None:
+    async with (
+        Simulator(busy(second_get=mode)) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        first, *rest = await ids_of(upstream)
+        upstream.want({first})
+        await until(lambda: all_live(watched, [first]))
+        before = len(watched.quotes)
+
+        upstream.want({first, *rest})
+        await until(lambda: all_live(watched, [first, *rest]), within_s=8)
+
+        assert "stale" not in {q.freshness.value for q in watched.quotes[before:] if q.symbol_id == first}
+        assert upstream.report()["subscriptionHabit"] == ("reopen" if mode == "reconnect" else "in_place")
+        upstream.want({first, rest[0]})
+        assert_in_order(watched.quotes)
+
+
+async def test_once_learned_a_new_socket_is_opened_at_once(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(second_get="reconnect")) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        for count in range(1, len(ids)):
+            upstream.want(frozenset(ids[:count]))
+            await until(lambda count=count: all_live(watched, ids[:count]), within_s=8)  # type: ignore[misc]
+        started = time.monotonic()
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+
+        assert time.monotonic() - started < 2.0
+
+
+async def test_killing_a_stream_moves_its_symbols_to_the_other_person(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(persons=("alice", "bob"))) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        await until(lambda: all(person.is_active for person in upstream.persons()))
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+        carrier = next(person.name for person in upstream.persons() if person.symbol_count)
+        await sim.fault("stream_port_dead", person=carrier)
+        killed_at = time.monotonic()
+        await sim.fault("stream_abort", person=carrier)
+        await until(lambda: "stale" in watched.freshness(*ids))
+        await until(lambda: all_live(watched, ids), within_s=3)
+
+        assert time.monotonic() - killed_at < 2.0
+        assert upstream.state.state == "connected"
+        assert {person.name: person.symbol_count for person in upstream.persons()}[carrier] == 0
+        assert_in_order(watched.quotes)
+
+
+async def test_a_healed_person_carries_symbols_again(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(persons=("alice", "bob"))) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream, [*NAMES, "AMD", "GOOGL", "TD.TO", "ABX.TO"])
+        await until(lambda: all(person.is_active for person in upstream.persons()))
+        upstream.want(frozenset(ids))
+        await until(lambda: all(person.symbol_count for person in upstream.persons()))
+        await sim.fault("stream_abort", person="bob")
+        await until(lambda: all_live(watched, ids))
+        before = len(watched.quotes)
+        await until(lambda: all(person.symbol_count for person in upstream.persons()), within_s=20)
+        await asyncio.sleep(0.5)
+
+        assert "stale" not in {quote.freshness.value for quote in watched.quotes[before:]}
+        assert_in_order(watched.quotes)
+
+
+async def test_a_token_is_rotated_without_a_break_where_another_person_can_take_over(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(persons=("alice", "bob"))) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        await until(lambda: all(person.is_active for person in upstream.persons()))
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+        await asyncio.sleep(10.5)  # the cool-down of a forced refresh
+        before = len(watched.quotes)
+        for person in ("alice", "bob"):
+            expiry = {state.name: state.expires_at for state in upstream.persons()}[person]
+            assert (await upstream.refresh(person, force=True)).expires_at > expiry
+            await until(lambda: all_live(watched, ids))
+
+        assert {quote.freshness.value for quote in watched.quotes[before:]} <= {"live", "quiet"}
+        assert_in_order(watched.quotes)
+
+
+async def test_without_any_stream_quotes_are_polled_and_say_so(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        await sim.fault("stream_port_dead")
+        upstream.want(frozenset(ids))
+        await until(lambda: upstream.state.state == "degraded", within_s=12)
+        await until(lambda: all(i in watched.latest for i in ids))
+
+        assert {watched.latest[i].source for i in ids} == {Source.POLL}
+        assert not {"live", "quiet"} & set(watched.freshness(*ids))
+
+        await sim.clear()
+        await until(lambda: upstream.state.state == "connected", within_s=25)
+        await until(lambda: all_live(watched, ids))
+        assert {watched.latest[i].source for i in ids} == {Source.STREAM}
+
+
+@pytest.mark.parametrize(
+    ("fault", "params"),
+    [
+        ("stream_close", {"code": 1000}),
+        ("stream_close", {"code": 4501}),
+        ("stream_close_no_status", {}),
+        ("stream_abort", {}),
+        ("stream_unauthorized", {}),
+        ("access_expired", {}),
+        ("evict", {}),
+        ("port_change", {}),
+        ("api_host_change", {"old": "close"}),
+        ("upgrade_drop", {"count": 1}),
+        ("upgrade_refused", {"count": 1}),
+        ("auth_refused", {"count": 1}),
+        ("auth_drop", {"count": 1}),
+        ("rest_error", {"count": 2, "code": 1009}),
+        ("rest_status", {"count": 2, "status": 502}),
+        ("rest_garbage", {"count": 1}),
+        ("rest_maintenance", {"count": 2}),
+        ("rest_unauthorized", {"count": 1}),
+        ("rate_limit_second", {"count": 2}),
+        ("rest_drop", {"count": 1}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+async def test_a_single_login_gets_over_it(tmp_path: Path, fault: str, params: dict[str, Any]) -> None:
+    """With one login there is nobody to fail over to: quotes go stale at once, and live again before long."""
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+        await asyncio.sleep(0.2)
+        at = len(watched.quotes)
+        await sim.fault(fault, **params)
+        if "count" in params:  # a fault of the way up shows when the stream has to be opened again
+            await sim.fault("stream_abort")
+        await until(lambda: any(quote.freshness.value == "stale" for quote in watched.quotes[at:]), within_s=5)
+        await until(lambda: all_live(watched, ids), within_s=25)
+
+        assert_in_order(watched.quotes)
+        assert upstream.state.state == "connected"
+
+
+@pytest.mark.parametrize(
+    ("fault", "params"),
+    [
+        ("nulls", {}),
+        ("unknown_keys", {}),
+        ("missing_keys", {}),
+        ("delayed", {}),
+        ("stream_garbage", {"shape": "text"}),
+        ("stream_garbage", {"shape": "binary"}),
+        ("stream_garbage", {"shape": "half"}),
+        ("stream_garbage", {"shape": "json"}),
+        ("huge_frame", {"quotes": 2000}),
+        ("burst", {"rounds": 3}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+async def test_odd_content_disturbs_nobody(tmp_path: Path, fault: str, params: dict[str, Any]) -> None:
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+        before = len(watched.quotes)
+        await sim.fault(fault, **params)
+        await until(lambda: len(watched.quotes) > before + 50)
+
+        assert "stale" not in {quote.freshness.value for quote in watched.quotes[before:]}
+        assert upstream.counters()["streams_opened"] == 1
+        if fault == "delayed":
+            assert watched.quotes[-1].delayed
+        assert_in_order(watched.quotes)
+
+
+async def test_what_nobody_wants_lingers_and_then_goes_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quotewire.upstream.supervisor.LINGER_S", 1.5)
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        first, second, *_ = await ids_of(upstream)
+        upstream.want({first, second})
+        await until(lambda: all_live(watched, [first, second]))
+        upstream.want({first})
+        assert all_live(watched, [second])
+        await until(lambda: watched.freshness(second) == ["stale"], within_s=6)
+
+        assert all_live(watched, [first])
+
+
+async def test_snapshot_and_search_and_unknown_symbols(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        (apple,) = await ids_of(upstream, ["AAPL"])
+        good, bad, unknown_id = await upstream.resolve(["aapl", "NO SUCH"], [99_999_999])
+        (quote,) = await upstream.snapshot([apple])
+
+        assert good.symbol is not None
+        assert good.asked == "aapl"
+        assert (bad.code, unknown_id.code) == ("unknown_symbol", "unknown_symbol")
+        assert (quote.symbol, quote.source) == ("AAPL", Source.POLL)
+        assert "AAPL" in {symbol.symbol for symbol in await upstream.search("AAP")}
+        calls = upstream.counters()["calls"]
+        await upstream.resolve(["AAPL", "NO SUCH"], [99_999_999])
+        assert upstream.counters()["calls"] == calls, "what was looked up once is remembered"
+        assert watched.latest[apple] == quote
+
+
+async def test_closing_is_quick_and_twice_is_harmless(tmp_path: Path) -> None:
+    async with Simulator(busy()) as sim:
+        async with running_upstream(settings_for(sim, tmp_path)) as (upstream, watched):
+            ids = await ids_of(upstream)
+            upstream.want(frozenset(ids))
+            await until(lambda: all_live(watched, ids))
+            started = time.monotonic()
+            await upstream.close()
+            assert time.monotonic() - started < 2.0
+        assert sim.stats(record=False)["streams"]["open"] == []
