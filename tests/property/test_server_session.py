@@ -1,11 +1,12 @@
 """Any run of events into a session: nothing after its end, never too many symbols, every command answered once."""
 
 from collections import Counter
+from typing import Any
 
 import msgspec
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.wire_samples import upstream
 
 from quotewire.wire.codes import CloseCode, ErrorCode
@@ -27,7 +28,7 @@ LIMITS = SessionLimits(
     max_symbols=MAX_SYMBOLS,
     wall_ms=lambda now: int(now * 1000),
     max_pending_commands=3,
-    max_errors=8,
+    max_errors=5,
 )
 FACTS = Facts(
     connection_id="ws-1",
@@ -39,15 +40,34 @@ FACTS = Facts(
     max_symbols=MAX_SYMBOLS,
     upstream=upstream(),
 )
-ids = st.lists(st.integers(1, 9), max_size=4)
+ids = st.lists(st.integers(1, 6), max_size=3)
+fates = st.lists(st.sampled_from(["found", "found", "found", "unknown", "unavailable"]), min_size=5, max_size=5)
+subscribe = st.tuples(st.just("subscribe"), ids, st.lists(st.sampled_from(["A", "B"]), max_size=1))
+unsubscribe = st.tuples(st.just("unsubscribe"), ids, st.lists(st.sampled_from(["A", "B"]), max_size=1))
+resolve = st.tuples(st.just("resolve"), fates)
+rarely = st.sampled_from(
+    [
+        ("broken", ErrorCode.BINARY_NOT_SUPPORTED),
+        ("broken", CloseCode.PROTOCOL_ERROR),
+        ("broken", CloseCode.GOING_AWAY),
+        ("gone",),
+        ("tick", 31.0, True),
+        ("tick", 101.0, False),
+    ]
+)
+often = st.sampled_from(
+    [("ping",), ("mistake",), ("pong",), ("tick", 0.1, True), ("tick", 4.0, True), ("tick", 9.0, False)]
+)
+scripts = st.lists(subscribe | resolve | subscribe | resolve | unsubscribe | often, max_size=30)
 
 
-class Sessions(RuleBasedStateMachine):
-    """Drives one session and keeps its books beside it."""
+class Shell:
+    """Carries out a session's effects as a connection would, and keeps the books beside it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, dialect: Dialect) -> None:
+        self.native = isinstance(dialect, NativeDialect)
         self.now = 50.0
+        self.session = ServerSession(dialect, LIMITS, now=self.now, first_ping_in_s=20)
         self.ended = False
         self.asked: Resolve | None = None
         self.verify: Verify | None = None
@@ -56,17 +76,65 @@ class Sessions(RuleBasedStateMachine):
         self.answers = Counter[str]()
         self.commands: list[str] = []
 
-    @initialize(dialect=st.sampled_from([NativeDialect(), PlainDialect()]), live=st.integers(0, 3))
-    def begin(self, dialect: Dialect, live: int) -> None:
-        self.native = isinstance(dialect, NativeDialect)
-        self.session = ServerSession(dialect, LIMITS, now=self.now, first_ping_in_s=20)
-        if live:  # most runs are about what comes after the welcome
-            self.authenticate()
-            self.judge(True)
+    def authenticate(self, verdict: bool) -> None:
+        self.take(self.session.text('{"type":"hello","token":"t"}' if self.native else "t", self.now))
+        assert self.verify is not None
+        request, self.verify = self.verify.request, None
+        if verdict:
+            self.take(self.session.authenticated(request, FACTS))
+        else:
+            self.take(self.session.refused(request, "no", self.now))
+
+    def act(self, act: str, *arguments: Any) -> None:
+        match act:
+            case "subscribe" | "unsubscribe":
+                wanted, names = arguments
+                self.say(
+                    {"type": act, "ids": wanted, "symbols": names}
+                    if self.native
+                    else {"mode": "streaming", "ids": wanted}
+                )
+            case "ping":
+                self.say({"type": "ping"})
+            case "mistake":
+                self.say({"type": "shout"})
+            case "resolve":
+                self.resolve(*arguments)
+            case "tick":
+                self.now += arguments[0]
+                self.take(self.session.tick(self.now, writable=arguments[1]))
+            case "pong":
+                self.session.pong(self.now)
+            case "broken":
+                self.take(self.session.broken(arguments[0], "x", self.now))
+            case "gone":
+                self.session.gone()
+                self.ended = True
+
+    def say(self, message: dict[str, object]) -> None:
+        self.sent += 1
+        request_id = f"r{self.sent}"
+        if self.session.phase is Phase.LIVE:
+            self.commands.append(request_id)
+        self.take(self.session.text(msgspec.json.encode({**message, "requestId": request_id}).decode(), self.now))
+
+    def resolve(self, fates: list[str]) -> None:
+        if self.asked is None:
+            return
+        asked, self.asked = self.asked, None
+        items: list[str | int] = [*asked.names, *asked.ids]
+        results = []
+        for item, fate in zip(items, fates, strict=False):
+            found = {"A": 1, "B": 2}[item] if isinstance(item, str) else item
+            if fate == "found":
+                results.append(Resolution(item, symbol=f"S{found}", symbol_id=found))
+            else:
+                down = fate == "unavailable"
+                code = ErrorCode.UPSTREAM_UNAVAILABLE if down else ErrorCode.UNKNOWN_SYMBOL
+                results.append(Resolution(item, code=code, reason="x", retryable=down))
+        self.take(self.session.resolved(results, self.now))
 
     def take(self, effects: list[Effect]) -> None:
-        """Carry the effects out as the shell would."""
-        assert not (effects and self.ended), "an effect after the end"
         for effect in effects:
             assert not self.ended, "an effect after the end"
             match effect:
@@ -86,101 +154,47 @@ class Sessions(RuleBasedStateMachine):
                 case End():
                     self.ended = True
 
-    def say(self, message: dict[str, object]) -> None:
-        self.sent += 1
-        request_id = f"r{self.sent}"
-        live = self.session.phase is Phase.LIVE
-        if live:
-            self.commands.append(request_id)
-        self.take(self.session.text(msgspec.json.encode({**message, "requestId": request_id}).decode(), self.now))
-
-    @rule()
-    def authenticate(self) -> None:
-        if self.session.phase is Phase.AUTHENTICATING:
-            text = '{"type":"hello","token":"t"}' if self.native else "t"
-            self.take(self.session.text(text, self.now))
-
-    @precondition(lambda self: self.verify is not None)
-    @rule(good=st.booleans())
-    def judge(self, good: bool) -> None:
-        assert self.verify is not None
-        request, self.verify = self.verify.request, None
-        if good:
-            self.take(self.session.authenticated(request, FACTS))
-        else:
-            self.take(self.session.refused(request, "no", self.now))
-
-    @rule(ids=ids, names=st.lists(st.sampled_from(["A", "B"]), max_size=2), add=st.booleans())
-    def command(self, ids: list[int], names: list[str], add: bool) -> None:
-        if self.native:
-            self.say({"type": "subscribe" if add else "unsubscribe", "ids": ids, "symbols": names})
-        else:
-            self.say({"mode": "streaming", "ids": ids})
-
-    @rule()
-    def ping(self) -> None:
-        self.say({"type": "ping"})
-
-    @rule()
-    def mistake(self) -> None:
-        self.say({"type": "shout"})
-
-    @precondition(lambda self: self.asked is not None)
-    @rule(data=st.data())
-    def resolve(self, data: st.DataObject) -> None:
-        assert self.asked is not None
-        asked, self.asked = self.asked, None
-        results = []
-        items: list[str | int] = [*asked.names, *asked.ids]
-        for item in items:
-            found = {"A": 1, "B": 2}[item] if isinstance(item, str) else item
-            match data.draw(st.sampled_from(["found", "found", "found", "unknown", "unavailable"])):
-                case "found":
-                    results.append(Resolution(item, symbol=f"S{found}", symbol_id=found))
-                case "unknown":
-                    results.append(Resolution(item, code=ErrorCode.UNKNOWN_SYMBOL, reason="x"))
-                case _:
-                    results.append(Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason="x", retryable=True))
-        self.take(self.session.resolved(results, self.now))
-
-    @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 4.0, 31.0]), writable=st.booleans())
-    def tick(self, seconds: float, writable: bool) -> None:
-        self.now += seconds
-        self.take(self.session.tick(self.now, writable=writable))
-
-    @rule()
-    def pong(self) -> None:
-        self.session.pong(self.now)
-
-    @rule(code=st.sampled_from([ErrorCode.BINARY_NOT_SUPPORTED, CloseCode.PROTOCOL_ERROR, CloseCode.GOING_AWAY]))
-    @precondition(lambda self: self.sent > 12)
-    def broken(self, code: ErrorCode | CloseCode) -> None:
-        self.take(self.session.broken(code, "x", self.now))
-
-    @precondition(lambda self: self.sent > 12)
-    @rule()
-    def gone(self) -> None:
-        self.session.gone()
-        self.ended = True
-
-    @invariant()
-    def the_shell_and_the_session_agree_on_what_is_wanted(self) -> None:
-        if hasattr(self, "session") and not self.ended:
-            assert self.session.wanted == self.joined
-            assert len(self.session.wanted) <= MAX_SYMBOLS
-
-    @invariant()
-    def an_end_is_the_phase_closed_and_only_that(self) -> None:
-        if hasattr(self, "session"):
-            assert self.ended == (self.session.phase is Phase.CLOSED)
-
-    @invariant()
-    def every_command_is_answered_once_unless_it_waits_or_all_ended(self) -> None:
-        for request_id in self.commands:
-            assert self.answers[request_id] <= 1
-        if not self.ended and self.asked is None:
-            assert all(self.answers[request_id] == 1 for request_id in self.commands)
+    def check(self) -> None:
+        assert self.ended == (self.session.phase is Phase.CLOSED)
+        assert all(self.answers[request_id] <= 1 for request_id in self.commands)
+        if self.ended:
+            return
+        assert self.session.wanted == self.joined
+        assert len(self.session.wanted) <= MAX_SYMBOLS
+        unanswered = [request_id for request_id in self.commands if not self.answers[request_id]]
+        if self.asked is None:
+            assert unanswered == []
+        assert len(unanswered) <= LIMITS.max_pending_commands + 1
 
 
-TestSessions = Sessions.TestCase
-TestSessions.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+def run(shell: Shell, script: list[tuple[Any, ...]]) -> None:
+    for act in script:
+        shell.act(*act)
+        shell.check()
+
+
+DIALECTS = (NativeDialect(), PlainDialect())
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.form.name)
+@settings(max_examples=300, deadline=None)
+@given(before=scripts, ending=rarely, after=scripts)
+def test_a_session_that_was_let_in(
+    dialect: Dialect, before: list[tuple[Any, ...]], ending: tuple[Any, ...], after: list[tuple[Any, ...]]
+) -> None:
+    shell = Shell(dialect)
+    shell.authenticate(True)
+    run(shell, [*before, ending, *after])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.form.name)
+@settings(deadline=None)
+@given(before=st.lists(rarely | often, max_size=3), after=scripts)
+def test_a_session_that_was_not(dialect: Dialect, before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> None:
+    shell = Shell(dialect)
+    run(shell, [act for act in before if act[0] not in ("ping", "mistake")])
+    if not shell.ended:
+        shell.authenticate(False)
+    assert shell.ended
+    run(shell, after)
+    assert not shell.joined
