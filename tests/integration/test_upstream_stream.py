@@ -36,7 +36,8 @@ def assert_in_order(quotes: Sequence[Quote]) -> None:
 
 
 def busy(**fields: Any) -> SimulatorConfig:
-    return SimulatorConfig(rate=400.0, halts_per_day=0.0, symbols=8, **fields)
+    """A small list that moves a lot."""
+    return SimulatorConfig(**{"rate": 400.0, "halts_per_day": 0.0, "symbols": 8, **fields})
 
 
 async def test_every_quote_that_was_sent_arrives_in_order(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ async def test_killing_a_stream_moves_its_symbols_to_the_other_person(tmp_path: 
         upstream.want(frozenset(ids))
         await until(lambda: all_live(watched, ids))
         carrier = next(person.name for person in upstream.persons() if person.symbol_count)
-        await sim.fault("stream_port_dead", person=carrier)
+        await sim.fault("stream_port_dead", person=carrier, seconds=600)
         killed_at = time.monotonic()
         await sim.fault("stream_abort", person=carrier)
         await until(lambda: "stale" in watched.freshness(*ids))
@@ -120,10 +121,11 @@ async def test_killing_a_stream_moves_its_symbols_to_the_other_person(tmp_path: 
 
 async def test_a_healed_person_carries_symbols_again(tmp_path: Path) -> None:
     async with (
-        Simulator(busy(persons=("alice", "bob"))) as sim,
+        Simulator(busy(persons=("alice", "bob"), symbols=None, rate=3000.0)) as sim,
         running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
     ):
-        ids = await ids_of(upstream, [*NAMES, "AMD", "GOOGL", "TD.TO", "ABX.TO"])
+        ids = await ids_of(upstream, [*NAMES, "AMD", "GOOGL", "AMZN", "AC.TO", "ABX.TO", "ATD.TO"])
+        assert len(ids) == 10
         await until(lambda: all(person.is_active for person in upstream.persons()))
         upstream.want(frozenset(ids))
         await until(lambda: all(person.symbol_count for person in upstream.persons()))
@@ -163,7 +165,7 @@ async def test_without_any_stream_quotes_are_polled_and_say_so(tmp_path: Path) -
         running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
     ):
         ids = await ids_of(upstream)
-        await sim.fault("stream_port_dead")
+        await sim.fault("stream_port_dead", seconds=600)
         upstream.want(frozenset(ids))
         await until(lambda: upstream.state.state == "degraded", within_s=12)
         await until(lambda: all(i in watched.latest for i in ids))

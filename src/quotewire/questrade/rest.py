@@ -38,6 +38,10 @@ class Answer(Generic[T]):
     took_s: float
 
 
+class ApiUnreachableError(UpstreamUnavailableError):
+    """No connection to the API host could be made at all."""
+
+
 class RestClient:
     """Keeps connections to the API hosts. One for the whole gateway."""
 
@@ -57,6 +61,8 @@ class RestClient:
         try:
             async with asyncio.timeout(CALL_S):
                 answer = await self._request(access, request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ApiUnreachableError(f"{request.endpoint}: {access.server.host} cannot be reached") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise UpstreamUnavailableError(f"{request.endpoint}: no whole answer ({type(error).__name__})") from error
         if not answer.is_success:

@@ -33,6 +33,7 @@ class Why(StrEnum):
     EXPIRY = "expiry"
     IDLE = "idle"
     ACCESS_REFUSED = "access_refused"
+    HOST_UNREACHABLE = "host_unreachable"
     REQUESTED = "requested"
     NEW_TOKEN = "new_token"  # noqa: S105
     REMOVED = "removed"

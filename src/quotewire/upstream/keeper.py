@@ -40,6 +40,8 @@ QUICK: Final = Backoff(base_s=1.0, cap_s=10.0)
 """After exchanges in which no token was risked."""
 SLOW: Final = Backoff()
 """After exchanges in which it was."""
+REHOST: Final = Backoff(base_s=30.0, factor=4.0, cap_s=1800.0)
+"""Between refreshes made only to learn another API host."""
 SAFE_ENDINGS: Final = frozenset({Ending.UNSENT, Ending.WAITING, Ending.BUSY, Ending.FAILED})
 GOOD_ENDINGS: Final = frozenset({Ending.GRANTED, Ending.ALREADY})
 
@@ -54,6 +56,8 @@ class Login:
     retry_at: float = 0.0
     short_lives: int = 0
     refused: str | None = field(default=None, repr=False)  # the access token Questrade refused
+    rehosts: int = 0
+    rehost_at: float = 0.0
     host_error: str = ""
 
 
@@ -218,6 +222,21 @@ class Keeper:
             )
         await self._exchange(person, Why.ACCESS_REFUSED)
         return self._result(person)
+
+    def rehost(self, person: str) -> None:
+        """The API host of a working token cannot be reached: the next token may name another."""
+        login, now = self._logins.get(person), self._now()
+        if login is None or self.access(person) is None or login.flight is not None or now < login.rehost_at:
+            return
+        login.rehosts += 1
+        login.rehost_at = now + REHOST.ceiling(login.rehosts)
+        self._launch(person, Why.HOST_UNREACHABLE)
+
+    def reached(self, person: str) -> None:
+        """The API host answered."""
+        login = self._logins.get(person)
+        if login is not None:
+            login.rehosts, login.rehost_at = 0, 0.0
 
     def _doubt(self, person: str, token: Token) -> None:
         """Take a refused access token out of use, and say from when on it may be replaced."""

@@ -12,12 +12,14 @@ from typing import Final
 
 from quotewire.errors import UpstreamError
 from quotewire.questrade import requests
+from quotewire.questrade.rest import ApiUnreachableError
 from quotewire.upstream.clock import MarketClock
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.keeper import Keeper
 
 EVERY_S: Final = 20 * 60.0  # a session ends after 30 minutes without a call
-AGAIN_S: Final = 10.0  # after a call that failed
+AGAIN_S: Final = 4.0  # after a call that failed
+UNREACHED: Final = 2  # calls in a row without a connection, until another host is asked for
 CALL_S: Final = 10.0
 TICK_S: Final = 1.0
 
@@ -39,6 +41,7 @@ class Visitor:
         self._now = now
         self._next: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
+        self._unreached: dict[str, int] = {}
         self._stir = asyncio.Event()
 
     def stir(self) -> None:
@@ -72,7 +75,19 @@ class Visitor:
             async with asyncio.timeout(CALL_S):
                 record = await self._desk.call_as(person, requests.time(), priority=Priority.LOOKUP)
             self._clock.measure(record.time, self._now() - started)
-        except (UpstreamError, TimeoutError):
-            self._next[person] = self._now() + AGAIN_S
+        except (UpstreamError, TimeoutError) as error:
+            self._failed(person, error)
             return
+        self._unreached.pop(person, None)
+        self._keeper.reached(person)
         self._next[person] = self._now() + EVERY_S
+
+    def _failed(self, person: str, error: UpstreamError | TimeoutError) -> None:
+        """Come again soon. A host that stays out of reach may be one that Questrade has given up."""
+        self._next[person] = self._now() + AGAIN_S
+        if isinstance(error, ApiUnreachableError):
+            self._unreached[person] = self._unreached.get(person, 0) + 1
+            if self._unreached[person] >= UNREACHED:
+                self._keeper.rehost(person)
+        else:
+            self._unreached.pop(person, None)
