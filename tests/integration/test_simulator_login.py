@@ -53,6 +53,14 @@ async def test_a_refresh_token_is_good_once() -> None:
         assert first not in str(sim.stats())
 
 
+async def test_simultaneous_login_calls_are_told() -> None:
+    async with Simulator(config()) as sim, broker(sim) as alice, broker(sim, "bob") as bob:
+        await sim.fault("token_slow", after_s=0.3, count=2, person="alice")
+        answers = await asyncio.gather(alice.exchange(), alice.exchange(), bob.exchange())
+        assert sorted(answer.status_code for answer in answers[:2]) == [200, 400]
+        assert sim.stats()["tokens"]["atOnce"] == {"alice": 2, "bob": 1}
+
+
 async def test_wrong_grant_type_spends_nothing() -> None:
     async with Simulator(config()) as sim, broker(sim, login=False) as alice:
         assert (await alice.exchange(grant_type="password")).status_code == 400

@@ -226,6 +226,17 @@ async def test_endings(fault: str, params: dict[str, Any], code: int, last: list
         await other.close()
 
 
+async def test_a_dead_token_can_leave_its_stream_alive() -> None:
+    async with Simulator(config()) as sim, broker(sim) as alice:
+        connection = await alice.stream(*TRIO)
+        await sim.fault("access_expired", streams=False)
+        assert (await alice.get("time")).status_code == 401
+        frames = sim.stats()["quotes"]["frames"]["alice"]
+        await until(lambda: sim.stats()["quotes"]["frames"]["alice"] > frames + 30)
+        assert connection.close_code is None
+        await connection.close()
+
+
 async def test_an_ending_with_a_count_waits_for_the_next_sockets() -> None:
     async with Simulator(config()) as sim, broker(sim) as alice:
         await sim.fault("stream_close", person="alice", count=2, code=1011)

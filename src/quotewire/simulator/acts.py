@@ -76,8 +76,9 @@ class Acts:
     async def _access_expired(self, fault: ActiveFault) -> int:
         self.world.desk.expire_access(fault.person)
         sessions = self.hub.sessions(fault.person)
-        if fault.params["streams"]:
-            self.hub.check()
+        for session in sessions:
+            session.outlives_token = not fault.params["streams"]
+        self.hub.check()
         return len(sessions)
 
     async def _refresh_expired(self, fault: ActiveFault) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from quotewire.errors import ConfigurationError
 
-WS_CODES: Final = (1000, 4999)
+CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})  # may be sent
 
 
 def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), switch: bool = False) -> Any:
@@ -59,7 +59,7 @@ class SimulatorConfig:
         choices=("omit", "fail"),
         switch=True,
     )
-    max_argument_length: int = _setting(4000, "longer query values are refused with 1003", switch=True)
+    max_argument_length: int = _setting(8000, "longer query values are refused with 1003", switch=True)
     limits: bool = _setting(True, "apply the rate limits")
     limit_scope: str = _setting("person", "who shares a rate budget", choices=("person", "everyone"), switch=True)
     second_get: str = _setting(
@@ -93,6 +93,9 @@ class SimulatorConfig:
             choices = each.metadata["choices"]
             if choices and getattr(self, each.name) not in choices:
                 raise ConfigurationError(f"{each.name} is {getattr(self, each.name)!r}: use {', '.join(choices)}")
+        for name, code in (("evict_code", self.evict_code), ("bad_token_code", self.bad_token_code or 1000)):
+            if code not in CLOSE_CODES:
+                raise ConfigurationError(f"{name} is {code}: no server may send that close code")
         for name in ("port", "control_port", "api_port", "stream_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}: it must be 0 to 65535")

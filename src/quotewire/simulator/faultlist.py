@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
+from quotewire.simulator.config import CLOSE_CODES
 from quotewire.simulator.faults import FaultSpec, Param, Seam
 
 NUMBER: Final = (int, float)
 
 
-CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+UPGRADE_STATUSES: Final = frozenset({400, 401, 403, 404, 429, 500, 502, 503, 504})
 STATUSES: Final = range(200, 600)
 
 
@@ -114,7 +115,7 @@ _LIST: Final = (
     _fault("upgrade_hang", UPGRADE, "the WebSocket upgrade is not answered", "invented",
            _param("after_s", 60.0, "seconds", *NUMBER), _KIND),
     _fault("upgrade_refused", UPGRADE, "the WebSocket upgrade is answered with a status", "invented",
-           _status(503), _KIND),
+           _param("status", 503, "HTTP status", allowed=UPGRADE_STATUSES), _KIND),
     _fault("upgrade_drop", UPGRADE, "the connection is reset instead of upgraded", "W", _KIND),
     _fault("auth_refused", AUTH, "the token is refused on the socket: 1017, then close", "C", _KIND),
     _fault("auth_hang", AUTH, "the token gets no answer", "invented",

@@ -54,6 +54,7 @@ class Session:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ending: Ending | None = None
     replaced_at: float | None = None
+    outlives_token: bool = False
 
     def end(self, ending: Ending) -> None:
         """Ask the socket to end; the first reason counts."""
@@ -126,7 +127,9 @@ class StreamHub:
         now = self._world.monotonic()
         for session in self.sessions():
             state = self._world.desk.holder(session.token, self._world.real_now()).state
-            if state is AccessState.REPLACED:
+            if session.outlives_token:
+                pass
+            elif state is AccessState.REPLACED:
                 self._outlive(session, now)
             elif state is not AccessState.VALID:
                 session.end(Ending(f"token_{state.value}", *self._bad_token(), error=UNAUTHORIZED))

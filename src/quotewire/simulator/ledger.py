@@ -20,6 +20,8 @@ class Ledger:
     record: bool = False
     token_uses: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=RECENT))
     token_outcomes: dict[str, Counter[str]] = field(default_factory=dict)
+    token_flights: Counter[str] = field(default_factory=Counter)
+    token_peaks: Counter[str] = field(default_factory=Counter)
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=RECENT))
     calls_by_path: Counter[str] = field(default_factory=Counter)
     calls_by_status: Counter[str] = field(default_factory=Counter)
@@ -40,6 +42,15 @@ class Ledger:
             {"at": at, "person": person, "token": fingerprint(token), "outcome": outcome, "method": how}
         )
         self.token_outcomes.setdefault(person or "", Counter())[outcome] += 1
+
+    def token_begins(self, person: str | None) -> None:
+        """A login call begins. The most at once per person is kept: the real login is not made for two."""
+        self.token_flights[person or ""] += 1
+        self.token_peaks[person or ""] = max(self.token_peaks[person or ""], self.token_flights[person or ""])
+
+    def token_ends(self, person: str | None) -> None:
+        """A login call has been answered."""
+        self.token_flights[person or ""] -= 1
 
     def call(
         self,
@@ -97,7 +108,11 @@ class Ledger:
     def report(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         return {
-            "tokens": {"uses": list(self.token_uses), "outcomes": _nested(self.token_outcomes)},
+            "tokens": {
+                "uses": list(self.token_uses),
+                "outcomes": _nested(self.token_outcomes),
+                "atOnce": dict(self.token_peaks),
+            },
             "calls": {
                 "byPath": dict(self.calls_by_path),
                 "byStatus": dict(self.calls_by_status),

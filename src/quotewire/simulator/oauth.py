@@ -34,6 +34,13 @@ class Login:
         values = await _values(request)
         token = values.get("refresh_token", "")
         person = self.world.desk.look(token, self.world.real_now()).person
+        self.world.ledger.token_begins(person)
+        try:
+            return await self._answer(request, values, token, person)
+        finally:
+            self.world.ledger.token_ends(person)
+
+    async def _answer(self, request: Request, values: dict[str, str], token: str, person: str | None) -> Response:
         book, now = self.world.faults, self.world.monotonic()
         if any("login" in each.params["parts"] for each in book.standing(Seam.DOWN, person, now)):
             self._note(request, person, token, "fault:down")

@@ -22,6 +22,8 @@ from quotewire.simulator.config import SimulatorConfig, settings
         ({"api_server": "round"}, "api_server is 'round': use slash, none, v1"),
         ({"port": 70_000}, "port is 70000"),
         ({"expires_in": 0}, "expires_in"),
+        ({"evict_code": 1005}, "evict_code is 1005"),
+        ({"bad_token_code": 7}, "bad_token_code is 7"),
     ],
 )
 def test_nonsense_is_refused_by_name(given: dict[str, Any], text: str) -> None:
