@@ -365,8 +365,10 @@ class Keeper:
         before = self._tokens
         tokens = {person: self._vault.get(person) for person in self._vault.persons()}
         self._tokens = {person: token for person, token in tokens.items() if token is not None}
+        for person in self._tokens:
+            self._logins.setdefault(person, Login())
         for person, token in self._tokens.items():
-            login = self._logins.setdefault(person, Login())
+            login = self._logins[person]
             if person in before and before[person].obtained_at != token.obtained_at:
                 login.host_error = ""
             if person not in before or before[person] != token:
