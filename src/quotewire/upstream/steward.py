@@ -136,13 +136,19 @@ class Steward:
                 self._stream.recount()
 
     async def _until_stirred(self) -> None:
-        has_wish = self._replace_why is not None or self._ask_again or self._carried() != self._stream.assigned
-        due = max(self._not_before, self._now()) if has_wish and self._stream.is_live else self._adoption.due_at
+        due = self._due_at()
         limit = None if due == float("inf") else max(due - self._now(), 0.0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self._stir.wait()
         self._stir.clear()
+
+    def _due_at(self) -> float:
+        """When there is something to do. A stream that is down is the machine's, and nothing is due here."""
+        if not self._stream.is_live:
+            return float("inf")
+        has_wish = self._replace_why is not None or self._ask_again or self._carried() != self._stream.assigned
+        return self._not_before if has_wish else max(self._not_before, self._adoption.due_at)
 
     def _carried(self) -> frozenset[int]:
         target = self._stream.target
