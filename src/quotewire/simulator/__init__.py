@@ -5,8 +5,8 @@ Bottom to top. Pure:
 - the market: `prices` `chance` `clock` `listings` `universe` `activity` `sizes` `instrument` `market` `candles`;
 - the books: `config` `tokens` `limits` `subscriptions` `faults` `faultlist` `ledger` `world`;
 - what REST says: `refusals` `arguments` `symbols` `options` `venues` `present` `call` `accounts` `answers` `notices`
-  `routes`.
-Touching the world: `http` `oauth` `rest` `hub` `stream` `network` `acts` `control` `server`.
+  `routes` `describe`.
+Touching the world: `ports` `http` `oauth` `rest` `sockets` `hub` `stream` `network` `acts` `control` `server`.
 """
 
 from quotewire.simulator.config import SimulatorConfig

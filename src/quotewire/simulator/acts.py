@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from quotewire.simulator.faults import ActiveFault, Seam
-from quotewire.simulator.hub import QUOTES, Ending, Extra, Session, StreamHub
+from quotewire.simulator.hub import QUOTES, Session, StreamHub
 from quotewire.simulator.limits import EVERYONE, Category
 from quotewire.simulator.network import Network
 from quotewire.simulator.rows import Change
+from quotewire.simulator.sockets import Ending, Extra
 from quotewire.simulator.stream import ending_of
 from quotewire.simulator.world import World
 

@@ -11,6 +11,7 @@ from websockets.asyncio.server import ServerConnection
 from quotewire.simulator.faults import Seam
 from quotewire.simulator.ledger import Ledger
 from quotewire.simulator.rows import Change
+from quotewire.simulator.sockets import Ending, Extra
 from quotewire.simulator.tokens import AccessState
 from quotewire.simulator.world import World
 
@@ -18,25 +19,6 @@ QUOTES: Final = "quotes"
 NOTIFICATIONS: Final = "notifications"
 LONGEST_EXTRAS: Final = 10_000
 UNAUTHORIZED: Final = b'{"code":1017,"message":"Access token is invalid"}'
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why and how a socket ends. `style`: code, no_status or abort; `error` is sent as a text frame before."""
-
-    reason: str
-    style: str = "no_status"
-    code: int = 1000
-    text: str = ""
-    error: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """A frame that is no batch of changes. `how`: text, binary or raw (bytes put on the wire as they are)."""
-
-    data: bytes
-    how: str = "text"
 
 
 @dataclass(eq=False, slots=True)

@@ -8,8 +8,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from quotewire.simulator.http import HttpPort
-from quotewire.simulator.hub import NOTIFICATIONS, QUOTES, Ending, StreamHub
+from quotewire.simulator.hub import NOTIFICATIONS, QUOTES, StreamHub
 from quotewire.simulator.rest import Api
+from quotewire.simulator.sockets import Ending
 from quotewire.simulator.stream import Numbers, StreamPort
 from quotewire.simulator.world import World
 

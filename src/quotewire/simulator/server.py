@@ -23,18 +23,19 @@ from quotewire.simulator.config import SimulatorConfig
 from quotewire.simulator.control import Control, control_routes
 from quotewire.simulator.faultlist import FAULTS
 from quotewire.simulator.faults import ActiveFault, FaultBook, Seam
-from quotewire.simulator.hub import NOTIFICATIONS, Extra, StreamHub
+from quotewire.simulator.hub import NOTIFICATIONS, StreamHub
 from quotewire.simulator.ledger import Ledger
 from quotewire.simulator.limits import Limiter
 from quotewire.simulator.market import Market, MarketPlan
 from quotewire.simulator.network import Network
 from quotewire.simulator.oauth import Login
+from quotewire.simulator.sockets import Extra
 from quotewire.simulator.subscriptions import Subscriptions
 from quotewire.simulator.tokens import TokenDesk
 from quotewire.simulator.world import World
 
 CHECK_EVERY_S: Final = 0.25
-CHANGES_A_TICK: Final = 20_000  # when the market outruns the machine it falls behind its clock instead of blocking
+CHANGES_A_TICK: Final = 2_000  # a market that outruns the machine falls behind its clock instead of blocking the rest
 TOKEN_LENGTH: Final = 33
 _LOG: Final = logging.getLogger("quotewire.simulator")
 ACTING: Final = frozenset({Seam.NOW, Seam.MARKET, Seam.DOWN})
@@ -202,9 +203,12 @@ class Simulator:
 
     async def _pump_forever(self) -> None:
         checked = 0.0
+        behind = False
         while True:
-            await asyncio.sleep(self.config.tick_s)
-            self._hub.publish(self.world.market.advance(self.world.market_now(), CHANGES_A_TICK))
+            await asyncio.sleep(0 if behind else self.config.tick_s)
+            changes = self.world.market.advance(self.world.market_now(), CHANGES_A_TICK)
+            behind = len(changes) >= CHANGES_A_TICK
+            self._hub.publish(changes)
             now = self.world.monotonic()
             for fault in self.world.faults.expire(now):
                 await self._acts.undo(fault)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections import deque
 from typing import Final
@@ -13,10 +12,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from quotewire.simulator.faults import Seam
-from quotewire.simulator.hub import Ending, Extra, Session, StreamHub
-from quotewire.simulator.ports import bind, hold, reset_on_close
+from quotewire.simulator.hub import Session, StreamHub
+from quotewire.simulator.ports import bind, hold
 from quotewire.simulator.present import present
 from quotewire.simulator.rows import Change
+from quotewire.simulator.sockets import QUIET, Ending, abort, finish, send_extra, tracked
 from quotewire.simulator.tokens import AccessState
 from quotewire.simulator.world import World
 
@@ -26,9 +26,6 @@ UPGRADE_DEADLINE_S: Final = 60.0
 SEND_DEADLINE_S: Final = 30.0
 LARGEST_MESSAGE: Final = 65_536
 
-_QUIET = logging.getLogger("quotewire.simulator.websockets")
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -68,7 +65,7 @@ class StreamPort:
         self._server = await serve(
             self._connected,
             sock=bound,
-            create_connection=_tracked(self._open),
+            create_connection=tracked(self._open),
             process_request=self._upgrade,
             compression=None,
             ping_interval=self._world.config.ping_s or None,
@@ -77,7 +74,7 @@ class StreamPort:
             max_size=LARGEST_MESSAGE,
             server_header=None,
             open_timeout=UPGRADE_DEADLINE_S,
-            logger=_QUIET,
+            logger=QUIET,
         )
 
     async def down(self, ending: Ending) -> None:
@@ -101,7 +98,7 @@ class StreamPort:
             session.end(ending)
         authorized = {session.connection for session in self._sessions}
         for connection in self._open - authorized:
-            _abort(connection)
+            abort(connection)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_DEADLINE_S + 0.3):
                 await server.wait_closed()
@@ -119,7 +116,7 @@ class StreamPort:
                     await asyncio.shield(connection.connection_lost_waiter)
         elif fault.spec.name == "upgrade_refused":
             return connection.respond(fault.params["status"], "refused\n")
-        _abort(connection)
+        abort(connection)
         return None
 
     async def _connected(self, connection: ServerConnection) -> None:
@@ -130,7 +127,7 @@ class StreamPort:
             token, ending = await self._authorize(connection)
             if ending is not None:
                 reason = ending.reason
-                await self._finish(connection, ending)
+                await finish(connection, ending, CLOSE_DEADLINE_S)
                 return
             person = self._world.desk.holder(token, self._world.real_now()).person or ""
             session = Session(number, person, self.kind, token, connection, deque(maxlen=self._world.config.outbox))
@@ -183,7 +180,7 @@ class StreamPort:
             await asyncio.gather(*tasks, return_exceptions=True)
         if session.ending is None:
             return "client"
-        await self._finish(session.connection, session.ending)
+        await finish(session.connection, session.ending, CLOSE_DEADLINE_S)
         return session.ending.reason
 
     async def _listen(self, session: Session) -> None:
@@ -220,7 +217,7 @@ class StreamPort:
             session.extras.clear()
             return
         if session.extras:
-            await _send_extra(session.connection, session.extras.popleft())
+            await send_extra(session.connection, session.extras.popleft())
             return
         frame = next_frame(session.owed, self._world.config.frame_quotes)
         bodies = [self._body(session.person, change) for change in frame]
@@ -230,18 +227,6 @@ class StreamPort:
     def _body(self, person: str, change: Change) -> bytes:
         shown = present(change.row, self._world.faults, person, self._world.monotonic())
         return change.body if shown is change.row else _ENCODE(shown)
-
-    async def _finish(self, connection: ServerConnection, ending: Ending) -> None:
-        with contextlib.suppress(ConnectionClosed, TimeoutError):
-            async with asyncio.timeout(CLOSE_DEADLINE_S):
-                if ending.error is not None:
-                    await connection.send(ending.error, text=True)
-                if ending.style == "code":
-                    await connection.close(ending.code, ending.text)
-                elif ending.style == "no_status":
-                    async with connection.send_context():
-                        connection.protocol.send_close()
-        _abort(connection)
 
     # -- faults
 
@@ -296,30 +281,3 @@ def next_frame(owed: deque[Change], most: int) -> list[Change]:
         seen.add(change.row.symbol_id)
         frame.append(change)
     return frame
-
-
-def _tracked(opened: set[ServerConnection]) -> type[ServerConnection]:
-    """A connection class that keeps itself in a set from the first byte to the last."""
-
-    class Tracked(ServerConnection):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            opened.add(self)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            opened.discard(self)
-
-    return Tracked
-
-
-async def _send_extra(connection: ServerConnection, extra: Extra) -> None:
-    if extra.how == "raw":
-        connection.transport.write(extra.data)
-    else:
-        await connection.send(extra.data, text=extra.how == "text")
-
-
-def _abort(connection: ServerConnection) -> None:
-    reset_on_close(connection.transport)
-    connection.transport.abort()

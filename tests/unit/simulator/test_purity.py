@@ -19,6 +19,7 @@ TOUCHES_THE_WORLD = {
     "ports",
     "rest",
     "server",
+    "sockets",
     "stream",
 }
 FORBIDDEN = {"asyncio", "socket", "time", "random", "os", "logging", "secrets", "starlette", "uvicorn", "websockets"}
