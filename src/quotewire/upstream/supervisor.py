@@ -13,6 +13,7 @@ from quotewire.market.quote import Quote, QuotePatch, Source
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.questrade.tokens import TokenState
+from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute
 from quotewire.settings import Settings
 from quotewire.upstream.adoption import Lesson
@@ -26,7 +27,7 @@ from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
 from quotewire.upstream.poller import Poller
 from quotewire.upstream.pool import Record, Standing, Verdict, verdict
 from quotewire.upstream.resolver import Resolution, Resolver
-from quotewire.upstream.session import StreamSession
+from quotewire.upstream.session import CONFIG, StreamSession
 from quotewire.upstream.tape import Tape
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.visitor import Visitor
@@ -67,12 +68,14 @@ class Upstream:
         on_quotes: Callable[[list[Quote]], None],
         on_state: Callable[[UpstreamState], None],
         limits: Limits | None = None,
+        lifecycle: LifecycleConfig = CONFIG,
         world: World = REAL,
     ) -> None:
         self._settings = settings
         self._on_quotes = on_quotes
         self._on_state = on_state
         self._limits = limits or Limits()
+        self._lifecycle = lifecycle
         self._world = world
         self._chronicle = Chronicle(world.wall)
         self._clock = MarketClock(world)
@@ -307,6 +310,7 @@ class Upstream:
                     chronicle=self._chronicle,
                     lesson=self._lesson,
                     sink=self,
+                    config=self._lifecycle,
                     world=self._world,
                 )
                 self._sessions[person] = session

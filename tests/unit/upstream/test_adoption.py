@@ -1,0 +1,58 @@
+from quotewire.upstream.adoption import ADOPT_S, Adoption, Habit, Lesson
+
+
+def test_data_of_a_new_symbol_proves_that_it_is_taken_up_in_place() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1, 2}, 10.0)
+    assert adoption.unproven == {1, 2}
+
+    adoption.seen([7, 1])
+
+    assert adoption.lesson.habit is Habit.IN_PLACE
+    assert adoption.unproven == frozenset(), "the others are believed once one has shown it"
+
+
+def test_silence_leads_to_a_new_socket_and_data_there_teach_that_it_is_needed() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1}, 10.0)
+
+    assert not adoption.judge(10.0 + ADOPT_S - 0.1)
+    assert adoption.judge(10.0 + ADOPT_S)
+    adoption.opened_anew(14.0)
+    adoption.seen([1])
+
+    assert adoption.lesson.habit is Habit.REOPEN
+
+
+def test_a_symbol_silent_even_on_a_new_socket_teaches_nothing() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1}, 0.0)
+    assert adoption.judge(ADOPT_S)
+    adoption.opened_anew(4.0)
+
+    assert not adoption.judge(4.0 + ADOPT_S)
+    assert adoption.lesson.habit is Habit.UNKNOWN
+    assert adoption.unproven == frozenset()
+
+
+def test_where_it_is_known_to_work_a_quiet_symbol_is_left_alone() -> None:
+    adoption = Adoption(Lesson(Habit.IN_PLACE))
+    adoption.asked({1}, 0.0)
+
+    assert not adoption.judge(ADOPT_S)
+
+
+def test_a_symbol_no_longer_wanted_is_not_waited_for() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1}, 0.0)
+    adoption.dropped({1})
+
+    assert not adoption.judge(ADOPT_S)
+
+
+def test_a_lesson_can_be_unlearned() -> None:
+    adoption = Adoption(Lesson(Habit.REOPEN))
+    adoption.asked({1}, 0.0)
+    adoption.seen([1])
+
+    assert adoption.lesson.habit is Habit.IN_PLACE

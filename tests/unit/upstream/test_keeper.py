@@ -1,0 +1,186 @@
+"""The keeper's decisions, with exchanges that happen in place and a clock that stands still until moved."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from quotewire.errors import AccessTokenError, TokenSpentError
+from quotewire.questrade.tokens import Declined, Grant, Granted, Outcome, Refused
+from quotewire.settings import load
+from quotewire.upstream.chronicle import Chronicle
+from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.redeemer import ENDINGS, Errand, Report
+from quotewire.upstream.vault import Vault
+
+SERVER = "https://api01.iq.questrade.com/"
+
+
+class Bench:
+    """A keeper of alice and bob, and the login server in one."""
+
+    def __init__(self, vault: Vault, tmp_path: Path) -> None:
+        self.now = 10_000.0
+        self.vault = vault
+        self.exchanges: list[str] = []
+        self.changed: list[str] = []
+        self.answer: Callable[[int], Outcome] = self.grant
+        self.hold: asyncio.Event | None = None
+        self.keeper = Keeper(
+            load({"QUOTEWIRE_DATA_DIR": str(tmp_path), "QUOTEWIRE_PERSONS": "alice=a0,bob=b0"}),
+            vault,
+            chronicle=Chronicle(),
+            on_change=self.changed.append,
+            now=lambda: self.now,
+            chance=lambda: 1.0,
+            exchange=self.exchange,
+        )
+        self.keeper.load()
+
+    def grant(self, number: int) -> Outcome:
+        return Granted(self.now, Grant(f"access-{number}", f"refresh-{number}", SERVER, 1800))
+
+    async def exchange(self, errand: Errand) -> Report:
+        self.exchanges.append(errand.person)
+        self.vault.begin_refresh(errand.person, self.now)
+        if self.hold is not None:
+            await self.hold.wait()
+        outcome = self.answer(len(self.exchanges))
+        self.vault.fail_refresh(errand.person, outcome)
+        wait = outcome.retry_after_s if isinstance(outcome, Declined) else 0.0
+        return Report(ending=ENDINGS[type(outcome)], reason="told", retry_after_s=wait)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with contextlib.closing(Vault.open(tmp_path, "pass")) as vault:
+        yield Bench(vault, tmp_path)
+
+
+async def test_many_who_ask_at_once_share_one_exchange(bench: Bench) -> None:
+    bench.hold = asyncio.Event()
+    asking = [asyncio.create_task(bench.keeper.refresh("alice")) for _ in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bench.hold.set()
+    tokens = await asyncio.gather(*asking)
+
+    assert bench.exchanges == ["alice"]
+    assert {token.access_token for token in tokens} == {"access-1"}
+
+
+async def test_a_working_token_is_left_alone_and_a_forced_refresh_keeps_the_cool_down(bench: Bench) -> None:
+    await bench.keeper.refresh("alice")
+    await bench.keeper.refresh("alice")
+    await bench.keeper.refresh("alice", force=True)
+    assert len(bench.exchanges) == 1
+
+    bench.now += 11
+    await bench.keeper.refresh("alice", force=True)
+    assert len(bench.exchanges) == 2
+
+
+async def test_a_refused_token_that_was_replaced_meanwhile_costs_nothing(bench: Bench) -> None:
+    await bench.keeper.refresh("alice")
+    bench.now += 60
+
+    token = await bench.keeper.renew("alice", "an older one")
+    assert (token.access_token, len(bench.exchanges)) == ("access-1", 1)
+
+
+async def test_tokens_refused_young_are_replaced_ever_more_seldom(bench: Bench) -> None:
+    waits = []
+    await bench.keeper.refresh("alice")
+    for number in range(1, 6):
+        obtained = bench.now
+        bench.now += 1
+        with pytest.raises(AccessTokenError, match="next refresh"):
+            await bench.keeper.renew("alice", f"access-{number}")
+        assert bench.keeper.access("alice") is None, "a refused token is used no more"
+        while len(bench.exchanges) == number:
+            bench.now += 1
+            with contextlib.suppress(AccessTokenError):
+                await bench.keeper.renew("alice", f"access-{number}")
+        waits.append(bench.now - obtained)
+        bench.keeper._logins["alice"].refused = None
+
+    assert waits == sorted(waits)
+    assert waits[0] == 10
+
+
+async def test_after_a_failure_nobody_can_hurry_the_next_try(bench: Bench) -> None:
+    bench.answer = lambda number: Declined("503")
+    for _ in range(10):
+        with pytest.raises(AccessTokenError):
+            await bench.keeper.refresh("alice", force=True)
+
+    assert len(bench.exchanges) == 1
+
+
+async def test_a_refused_refresh_token_is_final_until_a_new_one_is_stored(bench: Bench) -> None:
+    bench.answer = lambda number: Refused("Bad Request")
+    with pytest.raises(TokenSpentError, match="quotewire persons add alice"):
+        await bench.keeper.refresh("alice")
+    with pytest.raises(TokenSpentError):
+        await bench.keeper.refresh("alice", force=True)
+    assert len(bench.exchanges) == 1
+
+    bench.answer = bench.grant
+    bench.vault.add("alice", "by hand")
+    assert (await bench.keeper.refresh("alice")).access_token == "access-2"
+
+
+async def test_the_schedule_starts_one_at_a_time_and_refreshes_before_the_end(bench: Bench) -> None:
+    bench.hold = asyncio.Event()
+    assert bench.keeper._start_due() > 0
+    await asyncio.sleep(0)
+    assert bench.exchanges == ["alice"]
+    bench.now += 3.1  # the login server is slow: the next one starts all the same
+    bench.keeper._start_due()
+    await asyncio.sleep(0)
+    assert bench.exchanges == ["alice", "bob"]
+    bench.hold.set()
+    await bench.keeper.settled("alice")
+    await bench.keeper.settled("bob")
+
+    assert bench.keeper._start_due() > 1500
+    bench.now += 1530
+    bench.keeper._start_due()
+    await bench.keeper.settled("alice")
+    assert len(bench.exchanges) >= 3
+
+
+async def test_rate_limits_slow_the_next_person_down_step_by_step(bench: Bench) -> None:
+    bench.answer = lambda number: Declined("429", 1.0)
+    for number in range(1, 8):
+        bench.now += 1000
+        with contextlib.suppress(AccessTokenError):
+            await bench.keeper.refresh("alice" if number % 2 else "bob")
+        assert bench.keeper._not_before - bench.now == min(2.0 * number, 10.0)
+    bench.answer = bench.grant
+    bench.now += 1000
+    await bench.keeper.refresh("alice")
+    assert bench.keeper._ladder == 0
+
+
+async def test_no_token_is_used_with_a_host_that_is_not_allowed(bench: Bench) -> None:
+    bench.answer = lambda number: Granted(bench.now, Grant("a", "r", "https://api01.example.com/", 1800))
+    with pytest.raises(AccessTokenError):
+        await bench.keeper.refresh("alice")
+
+    assert bench.keeper.access("alice") is None
+    assert "QUOTEWIRE_API_HOSTS" in bench.keeper.last_error("alice")
+
+
+async def test_persons_come_and_go_while_it_runs(bench: Bench) -> None:
+    bench.changed.clear()
+    bench.vault.add("carol", "c0")
+    bench.vault.remove("bob")
+    bench.keeper._read()
+
+    assert bench.keeper.persons == ["alice", "carol"]
+    assert set(bench.changed) == {"bob", "carol"}
+    with pytest.raises(AccessTokenError, match="no person bob"):
+        await bench.keeper.refresh("bob")

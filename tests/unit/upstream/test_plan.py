@@ -1,0 +1,89 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quotewire.upstream.plan import Bearer, hand_over, plan
+
+persons = st.lists(st.sampled_from("abcde"), min_size=1, max_size=5, unique=True)
+symbols = st.frozensets(st.integers(1, 60))
+
+
+def bearers(*names: str, limit: int = 100, unfit: str = "") -> list[Bearer]:
+    return [Bearer(name, name not in unfit, limit) for name in names]
+
+
+def test_one_person_carries_everything() -> None:
+    assert plan({1, 2, 3}, bearers("a"), {}) == {"a": frozenset({1, 2, 3})}
+
+
+def test_symbols_are_spread_evenly_and_the_first_person_gets_the_first() -> None:
+    assert plan({1, 2, 3, 4, 5}, bearers("a", "b"), {}) == {"a": frozenset({1, 3, 5}), "b": frozenset({2, 4})}
+
+
+def test_a_symbol_stays_where_it_is() -> None:
+    current = {"a": frozenset({4, 5}), "b": frozenset({1, 2})}
+
+    assert plan({1, 2, 4, 5}, bearers("a", "b"), current) == current
+
+
+def test_the_symbols_of_an_unfit_person_go_to_the_others() -> None:
+    assert plan({1, 2}, bearers("a", "b", unfit="a"), {"a": {1, 2}}) == {"b": frozenset({1, 2})}
+
+
+def test_with_nobody_fit_somebody_keeps_trying() -> None:
+    assert plan({1}, bearers("a", "b", unfit="ab"), {}) == {"a": frozenset({1}), "b": frozenset()}
+
+
+def test_what_does_not_fit_in_is_in_nobodys_share() -> None:
+    shares = plan(set(range(10)), bearers("a", "b", limit=3), {})
+
+    assert sorted(map(len, shares.values())) == [3, 3]
+
+
+def test_a_healed_person_takes_over_what_is_beyond_the_others_share() -> None:
+    shares = plan(set(range(40)), bearers("a", "b"), {"a": set(range(40))})
+
+    assert len(shares["a"]) == 27
+    assert len(shares["b"]) == 13
+
+
+def test_nothing_is_dropped_before_its_new_stream_has_it() -> None:
+    target = {"a": frozenset({1}), "b": frozenset({2})}
+
+    assert hand_over(target, {"a": {1, 2}, "b": set()}) == {"a": frozenset({1, 2}), "b": frozenset({2})}
+    assert hand_over(target, {"a": {1, 2}, "b": {2}}) == target
+
+
+def test_a_person_who_is_to_carry_nothing_keeps_what_waits_for_its_new_stream() -> None:
+    assert hand_over({"b": frozenset({1})}, {"a": {1}, "b": set()})["a"] == {1}
+
+
+@given(symbols, persons, st.integers(1, 20), st.data())
+def test_every_symbol_is_carried_once_and_nobody_carries_too_much(
+    wanted: frozenset[int], names: list[str], limit: int, data: st.DataObject
+) -> None:
+    current = {name: data.draw(symbols) for name in names}
+    unfit = "".join(data.draw(st.lists(st.sampled_from(names), max_size=len(names))))
+
+    shares = plan(wanted, bearers(*names, limit=limit, unfit=unfit), current)
+
+    carried = [symbol for ids in shares.values() for symbol in ids]
+    assert len(carried) == len(set(carried))
+    assert set(carried) <= wanted
+    assert all(len(ids) <= limit for ids in shares.values())
+    assert len(carried) == min(len(wanted), limit * len(shares))
+    assert plan(wanted, bearers(*names, limit=limit, unfit=unfit), shares) == shares, "a plan is at rest"
+
+
+@given(symbols, persons, st.data())
+def test_a_hand_over_ends_in_the_plan(wanted: frozenset[int], names: list[str], data: st.DataObject) -> None:
+    """Whatever streams carry, when each does as told the hand-over comes to rest at the target."""
+    target = plan(wanted, bearers(*names), {})
+    carried = {name: data.draw(symbols) & wanted for name in names}
+    for _ in range(2):
+        for symbol in wanted:
+            carriers = [name for name in names if symbol in carried[name]]
+            shares = hand_over(target, carried)
+            assert not carriers or any(symbol in shares.get(name, ()) for name in carriers), "a live symbol was dropped"
+        carried = {name: hand_over(target, carried).get(name, frozenset()) for name in names}
+
+    assert carried == {name: target.get(name, frozenset()) for name in names}

@@ -1,0 +1,53 @@
+from quotewire.resilience.lifecycle_types import State
+from quotewire.upstream.pool import LONGEST_REST_S, REST_S, Record, Standing, Verdict, verdict
+
+
+def standing(name: str, *, dead: bool = False, live: bool = False, access: bool = True) -> Standing:
+    return Standing(name, is_dead=dead, is_live=live, has_access=access)
+
+
+def told(*standings: Standing, wanted: set[int], carried: set[int], polled: set[int] = frozenset()) -> Verdict:  # type: ignore[assignment]
+    return verdict(standings, wanted, carried, dict.fromkeys(polled, 0.0), reached=True)
+
+
+def test_nobody_there() -> None:
+    assert told(wanted={1}, carried=set()) == Verdict(State.ERROR, "no_persons", None)
+
+
+def test_only_dead_logins() -> None:
+    assert told(standing("a", dead=True), wanted=set(), carried=set()).reason == "all_tokens_refused"
+
+
+def test_nothing_wanted() -> None:
+    assert told(standing("a"), wanted=set(), carried=set()) == Verdict(State.CONNECTED, "idle", "a")
+    assert told(standing("a", access=False), wanted=set(), carried=set()).state is State.CONNECTING
+
+
+def test_everything_carried_names_the_first_who_is_live() -> None:
+    verdict = told(standing("a"), standing("b", live=True), wanted={1}, carried={1})
+
+    assert verdict == Verdict(State.CONNECTED, "streaming", "b")
+
+
+def test_polls_in_place_of_a_stream_are_a_degraded_state() -> None:
+    assert told(standing("a"), wanted={1}, carried=set(), polled={1}) == Verdict(State.DEGRADED, "polling", "a")
+
+
+def test_part_of_the_symbols_on_the_way_to_another_stream() -> None:
+    assert told(standing("a", live=True), wanted={1, 2}, carried={1}).state is State.CONNECTED
+
+
+def test_nothing_comes_yet() -> None:
+    assert told(standing("a"), wanted={1}, carried=set()) == Verdict(State.CONNECTING, "no_stream", "a")
+    assert told(standing("a", access=False), wanted={1}, carried=set()).reason == "logging_in"
+
+
+def test_each_failure_in_a_row_doubles_the_rest() -> None:
+    record = Record()
+    for failure in range(8):
+        record.failed(100.0)
+        assert record.rest_until == 100.0 + min(REST_S * 2**failure, LONGEST_REST_S)
+        assert record.is_resting(record.rest_until - 0.1)
+    record.worked()
+
+    assert not record.is_resting(100.0)

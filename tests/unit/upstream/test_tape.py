@@ -1,0 +1,112 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from quotewire.market.calendar import TORONTO
+from quotewire.market.freshness import Road
+from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
+from quotewire.upstream.tape import Moment, Tape
+
+OPEN = datetime(2026, 3, 3, 10, 0, tzinfo=TORONTO)
+
+
+def moment(at: float, start: datetime = OPEN) -> Moment:
+    return Moment(at, int(at * 1000), start + timedelta(seconds=at))
+
+
+@pytest.fixture
+def tape() -> Tape:
+    return Tape(7, lambda symbol_id: "NASDAQ")
+
+
+def patch(symbol_id: int = 1, **fields: object) -> QuotePatch:
+    return QuotePatch(symbol_id=symbol_id, **{"symbol": f"S{symbol_id}", "bid_price": 1.0, **fields})  # type: ignore[arg-type]
+
+
+def freshness(quotes: list[Quote]) -> list[Freshness]:
+    return [quote.freshness for quote in quotes]
+
+
+def test_stream_data_are_live(tape: Tape) -> None:
+    (quote,) = tape.received([patch()], Source.STREAM, moment(0))
+
+    assert (quote.freshness, quote.source, quote.epoch, quote.sequence) == (Freshness.LIVE, Source.STREAM, 7, 1)
+    assert tape.road(1) is Road.UP
+
+
+def test_a_lost_stream_makes_its_quotes_stale_at_once_and_a_new_one_recovering_until_data_come(tape: Tape) -> None:
+    tape.received([patch()], Source.STREAM, moment(0))
+
+    assert freshness(tape.turn([1], Road.DOWN, moment(1))) == [Freshness.STALE]
+    assert freshness(tape.turn([1], Road.UP, moment(2))) == [Freshness.RECOVERING]
+    assert freshness(tape.received([patch()], Source.STREAM, moment(3))) == [Freshness.LIVE]
+
+
+def test_the_passing_of_time_makes_a_live_quote_quiet(tape: Tape) -> None:
+    tape.received([patch()], Source.STREAM, moment(0))
+
+    assert tape.judge_all(moment(1)) == []
+    assert freshness(tape.judge_all(moment(120))) == [Freshness.QUIET]
+
+
+def test_polled_quotes_are_never_live(tape: Tape) -> None:
+    (quote,) = tape.received([patch()], Source.POLL, moment(0))
+
+    assert not quote.tradable
+    assert tape.road(1) is Road.POLLING
+    assert freshness(tape.judge_all(moment(90))) == [Freshness.STALE]
+
+
+def test_a_check_of_a_streamed_symbol_does_not_change_its_road(tape: Tape) -> None:
+    tape.received([patch()], Source.STREAM, moment(0))
+    tape.received([patch(bid_price=2.0)], Source.POLL, moment(1))
+
+    assert tape.road(1) is Road.UP
+
+
+def test_a_closed_market_closes_its_quotes(tape: Tape) -> None:
+    evening = OPEN.replace(hour=19, minute=59, second=59)
+    tape.received([patch()], Source.STREAM, moment(0, evening))
+
+    assert freshness(tape.judge_all(moment(2, evening))) == [Freshness.CLOSED]
+
+
+def test_a_quote_from_before_an_outage_over_the_close_is_not_called_closed(tape: Tape) -> None:
+    evening = OPEN.replace(hour=19, minute=59, second=50)
+    tape.received([patch()], Source.STREAM, moment(0, evening))
+    tape.turn([1], Road.DOWN, moment(1, evening))
+    tape.judge_all(moment(2, evening))
+    tape.judge_all(moment(20, evening))
+    quote = tape.book.get(1)
+    assert quote is not None
+    assert quote.freshness is Freshness.STALE
+
+    tape.received([patch()], Source.POLL, moment(30, evening))
+    quote = tape.book.get(1)
+    assert quote is not None
+    assert quote.freshness is Freshness.CLOSED
+
+
+def test_a_halt_is_told_and_kept_while_the_wire_leaves_it_out(tape: Tape) -> None:
+    tape.received([patch(is_halted=True)], Source.STREAM, moment(0))
+    (quote,) = tape.received([patch(bid_price=3.0)], Source.STREAM, moment(1))
+
+    assert quote.freshness is Freshness.HALTED
+
+
+def test_two_streams_of_one_symbol_do_not_turn_time_back(tape: Tape) -> None:
+    newer = patch(volume=200, last_trade_time="2026-03-03T10:00:02-05:00")
+    older = patch(volume=100, last_trade_time="2026-03-03T10:00:01-05:00")
+    tape.received([newer], Source.STREAM, moment(0))
+
+    assert tape.received([older], Source.STREAM, moment(1), several=True) == []
+
+
+def test_forgotten_symbols_keep_counting_when_they_return(tape: Tape) -> None:
+    tape.received([patch()], Source.POLL, moment(0))
+    assert tape.idle(before=1.0) == [1]
+    tape.forget([1])
+    assert len(tape) == 0
+
+    (quote,) = tape.received([patch()], Source.STREAM, moment(5))
+    assert quote.sequence == 2
