@@ -72,6 +72,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._spins = 0
         self._someone_stopped = False
         self._selector = self  # BaseEventLoop asks its selector to wait; see `select`
+        self._nothing = asyncio.Handle(print, (), self)
+        self._nothing.cancel()
         self.set_task_factory(_make_task)
 
     def time(self) -> float:
@@ -209,10 +211,11 @@ class VirtualProcess:
             return
         self._stopped = self._loop._someone_stopped = True
         ready, scheduled = self._loop._ready, self._loop._scheduled
-        self._held += [handle for handle in ready if _owner(handle) is self]
-        kept = [handle for handle in ready if _owner(handle) is not self]
-        ready.clear()
-        ready.extend(kept)
+        # The loop has counted what is ready, so each place is kept by a handle that does nothing.
+        for place, handle in enumerate(list(ready)):
+            if _owner(handle) is self:
+                self._held.append(handle)
+                ready[place] = self._loop._nothing
         self._held_timers += [timer for timer in scheduled if _owner(timer) is self]
         scheduled[:] = [timer for timer in scheduled if _owner(timer) is not self]
         heapq.heapify(scheduled)

@@ -354,3 +354,24 @@ def test_a_timer_cancelled_while_its_process_is_paused_does_not_run() -> None:
         assert process.tasks == []
 
     virtual.run(main())
+
+
+def test_a_process_can_be_stopped_from_within_a_full_round_of_the_loop() -> None:
+    async def main() -> None:
+        loop = current_loop()
+        ran: list[str] = []
+
+        async def program() -> None:
+            for _ in range(20):
+                loop.call_soon(ran.append, "x")
+            await asyncio.sleep(100)
+
+        process = loop.process("program")
+        process.spawn(program())
+        loop.call_soon(process.kill)
+        loop.call_soon(ran.append, "outside")
+        await asyncio.sleep(1)
+        assert ran == ["outside"]
+        await process.bury()
+
+    virtual.run(main())

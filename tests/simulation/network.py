@@ -1,0 +1,456 @@
+"""The network between gateway and Questrade: latency, lost answers, sockets that die in every way; and the faults.
+
+What the gateway sends is on its way whatever becomes of the gateway: all that happens on Questrade's side runs outside
+the gateway's process.
+"""
+
+import asyncio
+import contextvars
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.frames import Close
+
+from quotewire.errors import UpstreamUnavailableError
+from quotewire.questrade import login
+from quotewire.questrade.requests import ApiRequest
+from quotewire.questrade.rest import Access, RestClient
+from quotewire.questrade.stream import QuoteSocket
+from quotewire.questrade.tokens import Lost, Outcome, Unsent
+from quotewire.testing.virtual import VirtualLoop, VirtualProcess
+from tests.simulation.broker import Broker, Reply, error
+from tests.simulation.faults import Fault, Kind, Point
+from tests.simulation.watch import Watch
+
+PAGE: Final = b"<html><body>We're making some changes</body></html>"
+HTML: Final = {"Content-Type": "text/html"}
+GARBAGE: Final = (b"}{", b"\xff\xfe", b'{"quotes":[{"symbolId":"x"},7]}', b'{"hello":1}', b"[]", b'{"quotes":null}')
+DOWN: Final = (Kind.OUTAGE,)
+HOLES: Final = (Kind.BLACK_HOLE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The connection broke, or could not be made."""
+
+    error: type[httpx.TransportError]
+
+
+class Network:
+    """The road. `active` holds the faults of now."""
+
+    def __init__(self, loop: VirtualLoop, broker: Broker, watch: Watch, chance: random.Random) -> None:
+        self.loop = loop
+        self.broker = broker
+        self.watch = watch
+        self.active: list[Fault] = []
+        self.peers: list[Wire] = []
+        self.armed: dict[Point, Callable[[VirtualProcess], None]] = {}
+        self.wall: Callable[[], float] = loop.time
+        self.start = loop.time()
+        self.context = contextvars.copy_context()  # outside any process
+        self._chance = chance
+        broker.after_refresh = self._refreshed
+
+    # --- faults ---
+
+    def struck(self, *kinds: Kind, person: str | None = None) -> Fault | None:
+        """The fault of one of these kinds that is active for the person; for a call of nobody known, only everybody's."""
+        return next((fault for fault in self.active if fault.kind in kinds and fault.concerns(person)), None)
+
+    def strikes(self, point: Point) -> bool:
+        """An exchange reached a point where it may have to die; whether it does."""
+        process = VirtualProcess.current()
+        strike = self.armed.pop(point, None)
+        if process is None or strike is None:
+            return False
+        strike(process)
+        return True
+
+    async def die_at(self, point: Point) -> None:
+        """The same, where the code can be left standing."""
+        if self.strikes(point):
+            await self.loop.create_future()
+
+    def latency(self) -> float:
+        """One way, this time."""
+        nature = self.broker.nature
+        return nature.latency_s + nature.jitter_s * self._chance.random()
+
+    def later(self, after_s: float, work: Callable[..., None], *args: Any) -> None:
+        """Have something happen, whoever dies meanwhile."""
+        self.loop.call_later(after_s, work, *args, context=self.context)
+
+    async def ask(self, handle: Callable[[], Reply | Broken | None], *, slow_s: float = 0.0) -> Reply:
+        """Send a request and wait for the answer, which may never come. Raises httpx errors."""
+        answer: asyncio.Future[Reply | Broken] = self.loop.create_future()
+
+        def arrive() -> None:
+            reply = handle()
+            if reply is not None:
+                self.later(self.latency() + slow_s, deliver, reply)
+
+        def deliver(reply: Reply | Broken) -> None:
+            if not answer.done():
+                answer.set_result(reply)
+
+        self.later(self.latency(), arrive)
+        reply = await answer
+        if isinstance(reply, Broken):
+            raise reply.error("simulated")
+        return reply
+
+    # --- the login server ---
+
+    async def redeem(self, login_url: str, refresh_token: str, *, answer_s: float) -> Outcome:
+        """Stands for `login.redeem`."""
+        await self.die_at(Point.JOURNALLED)
+        person = self.broker.tokens.look(refresh_token, self.loop.time()).person
+        sending = self.watch.tokens.sending(person, refresh_token)
+        try:
+            outcome = await self._redeem(person, refresh_token, answer_s)
+        except BaseException:
+            self.watch.tokens.unheard(sending)
+            raise
+        await self.die_at(Point.ANSWERED)
+        self.watch.tokens.heard(sending, outcome)
+        return outcome
+
+    async def _redeem(self, person: str | None, token: str, answer_s: float) -> Outcome:
+        slow = self.struck(Kind.LOGIN_SLOW, person=person)
+        try:
+            async with asyncio.timeout(answer_s):
+                reply = await self.ask(
+                    lambda: self._login(person, token), slow_s=5.0 + 20.0 * slow.amount if slow else 0.0
+                )
+        except httpx.ConnectError:
+            return Unsent("the login server cannot be reached")
+        except (httpx.TransportError, TimeoutError) as trouble:
+            return Lost(f"no whole answer ({type(trouble).__name__})")
+        return login.judge(reply.status, httpx.Headers(reply.headers), reply.body, self.wall())
+
+    async def probe(self, login_url: str, *, answer_s: float) -> bool:
+        """Stands for `login.probe`."""
+        try:
+            async with asyncio.timeout(answer_s):
+                reply = await self.ask(lambda: self._login(None, None))
+        except (httpx.TransportError, TimeoutError):
+            return False
+        return reply.status == 400 and not reply.body.startswith(b"<")
+
+    def _login(self, person: str | None, token: str | None) -> Reply | Broken | None:
+        now = self.loop.time()
+        if self.struck(Kind.LOGIN_DOWN, *DOWN, person=person):
+            return Broken(httpx.ConnectError)
+        if self.struck(Kind.LOGIN_HANG, *HOLES, person=person):
+            return None
+        if self.struck(Kind.LOGIN_BROKEN, person=person):
+            return Broken(httpx.RemoteProtocolError)
+        if self.struck(Kind.LOGIN_PAGE, person=person):
+            return Reply(self._chance.choice((200, 503)), PAGE, HTML)
+        if self.struck(Kind.LOGIN_BUSY, person=person):
+            return error(429, 1006, "Too many requests", {"Retry-After": "2"})
+        if self.struck(Kind.LOGIN_ERROR, person=person):
+            return Reply(self._chance.choice((500, 502, 503, 403)), b"trouble")
+        self._strike_exchanges(token, Point.SENT)
+        reply = self.broker.login(token, now)
+        if token is None or reply.status != 200:
+            return reply
+        self._strike_exchanges(token, Point.SPENT)
+        if self.struck(Kind.TOKEN_LOST, person=person):
+            self.watch.tokens.doomed(person, "the answer was lost")
+            return Broken(httpx.ReadError) if self._chance.random() < 0.5 else None
+        if self.struck(Kind.TOKEN_GARBLED, person=person):
+            self.watch.tokens.doomed(person, "the answer was garbled")
+            return Reply(200, reply.body[:40], reply.headers)
+        if self.struck(Kind.TOKEN_524, person=person):
+            self.watch.tokens.doomed(person, "the proxy gave up")
+            return Reply(524, b"timeout")
+        return reply
+
+    def _strike_exchanges(self, token: str | None, point: Point) -> None:
+        """Those points of an exchange at which its request is at Questrade."""
+        process = self.watch.tokens.sender(token)
+        if process is not None and not process.is_dead and (strike := self.armed.pop(point, None)) is not None:
+            strike(process)
+
+    def _refreshed(self, person: str) -> None:
+        after = self.broker.nature.refresh_ends_stream_s
+        if after >= 0:
+            for peer in list(self.broker.accounts[person].sockets):
+                self.later(after, peer.end, 0)
+
+    # --- REST ---
+
+    async def rest(self, access: Access, request: ApiRequest[Any]) -> httpx.Response:
+        """Stands for the HTTP client."""
+        slow = self.struck(Kind.REST_SLOW, person=access.person)
+        self.watch.calls.sent(access.person, request)
+        try:
+            reply = await self.ask(lambda: self._rest(access, request), slow_s=1.0 + 8.0 * slow.amount if slow else 0.0)
+        except BaseException:
+            self.watch.calls.unanswered(access.person, request)
+            raise
+        self.watch.calls.answered(access.person, request, reply)
+        return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
+
+    def _rest(self, access: Access, request: ApiRequest[Any]) -> Reply | Broken | None:
+        who = access.person
+        if self.struck(Kind.REST_DOWN, *DOWN, person=who):
+            return Broken(httpx.ConnectError)
+        if self.struck(Kind.REST_HANG, *HOLES, person=who):
+            return None
+        if self.struck(Kind.REST_PAGE, person=who):
+            return Reply(200, PAGE, HTML)
+        if (ill := self.struck(Kind.REST_ERROR, person=who)) is not None:
+            return error(500, 1008, "Technical error") if ill.amount < 0.5 else Reply(502, b"")
+        if self.struck(Kind.REST_FORBIDDEN, person=who):
+            return Reply(403, b"Forbidden")
+        if self.struck(Kind.REST_SECOND, person=who):
+            later = {"X-RateLimit-Remaining": "14000", "X-RateLimit-Reset": str(int(self.wall()) + 3000)}
+            return error(429, 1006, "Too many requests", later)
+        if self.struck(Kind.REST_GARBAGE, person=who):
+            return Reply(200, b'{"quotes": [', {})
+        host = host_number(access.server.host)
+        return self.broker.rest(host, access.token, request.path, dict(request.params), self.loop.time())
+
+    # --- streams ---
+
+    async def open_socket(self, url: str, *, timeout_s: float = 5.0) -> QuoteSocket:
+        """Stands for `QuoteSocket.open`."""
+        parts = urlsplit(url)
+        wire = Wire(self, host_number(parts.hostname or ""), parts.port or 0, VirtualProcess.current())
+        self.watch.streams.opening(wire)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.ask(lambda: self._upgrade(wire))
+        except (httpx.TransportError, TimeoutError) as trouble:
+            wire.abandon()
+            raise UpstreamUnavailableError(f"the stream socket did not open ({type(trouble).__name__})") from trouble
+        except BaseException:
+            wire.abandon()
+            raise
+        return QuoteSocket(cast(Any, End(wire)))
+
+    def _upgrade(self, wire: "Wire") -> Reply | Broken | None:
+        person = self.person_at(wire.host, wire.port)
+        if self.struck(Kind.UPGRADE_HANG, *HOLES, person=person):
+            return None
+        if wire.has_ended or self.struck(Kind.REFUSED, *DOWN, person=person) or not self.broker.listens(wire.host, wire.port):
+            return Broken(httpx.ConnectError)
+        wire.is_open = True
+        self.peers.append(wire)
+        return Reply(101, b"")
+
+    def person_at(self, host: int, port: int) -> str | None:
+        """Whose stream port that is."""
+        accounts = self.broker.accounts.values()
+        return next((each.person for each in accounts if (each.host, each.port) == (host, port)), None)
+
+    def greet(self, wire: "Wire", token: str) -> None:
+        """A socket's first frame has come."""
+        person = self.person_at(wire.host, wire.port)
+        if wire.has_ended or self.struck(Kind.AUTH_HANG, *HOLES, person=person):
+            return
+        if self.struck(Kind.AUTH_REFUSED, person=person):
+            wire.send(error(401, 1017, "Access token is invalid").body, {})
+            wire.end(1008)
+        elif self.struck(Kind.AUTH_CLOSED, person=person):
+            wire.end(0)
+        else:
+            self.broker.hello(wire, token, self.loop.time())
+
+    def live(self, person: str | None) -> list["Wire"]:
+        """Accepted sockets of a person, or of everybody."""
+        accounts = self.broker.accounts
+        chosen = accounts.values() if person is None else [accounts[person]]
+        return [cast(Wire, peer) for account in chosen for peer in account.sockets]
+
+    def hang_up(self, process: VirtualProcess) -> None:
+        """A process died: its sockets end."""
+        for wire in [wire for wire in self.peers if wire.process is process]:
+            wire.abandon()
+
+
+class Wire:
+    """One socket: the server's end (`broker.Peer`), and what `End` shows of it to the gateway."""
+
+    def __init__(self, network: Network, host: int, port: int, process: VirtualProcess | None) -> None:
+        self.host = host
+        self.port = port
+        self.process = process
+        self.person: str | None = None
+        self.token = ""
+        self.muted: set[int] = set()
+        self.fixed: frozenset[int] = frozenset()
+        self.is_open = False
+        self.is_dead = False  # half open: nothing comes through any more
+        self.accepted_at: float | None = None  # as the gateway sees it
+        self.end_seen_at: float | None = None
+        self.has_ended = False
+        self._network = network
+        self._said: list[str] = []
+        self._inbox: deque[tuple[bytes, dict[int, int]]] = deque()
+        self._end: int | None = None
+        self._arrives_at = 0.0
+        self._way: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._stir: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Wire {self.person or '?'} api{self.host:02d}:{self.port} {'ended' if self.has_ended else 'open'}>"
+
+    @property
+    def backlog(self) -> int:
+        """Frames that came and were not read."""
+        return len(self._inbox)
+
+    # --- the server's end ---
+
+    def send(self, data: bytes, versions: dict[int, int]) -> None:
+        """Send a frame, unless it is lost on the way."""
+        network = self._network
+        silent = versions and network.struck(Kind.SILENT, person=self.person)
+        if self.has_ended or self.is_dead or silent:
+            return
+        if (muted := network.struck(Kind.MUTE_SYMBOL, person=self.person)) is not None and versions:
+            versions = {each: version for each, version in versions.items() if each % 3 != int(muted.amount * 3)}
+            if not versions:
+                return
+            market = network.broker.market
+            data = quotes_frame([market.row(each, version) for each, version in versions.items()])
+        if network.struck(Kind.GARBAGE, person=self.person):
+            self._travel(self._come, network._chance.choice(GARBAGE), {})
+        self._travel(self._come, data, versions)
+
+    def end(self, code: int) -> None:
+        """Close from the server's side; 0 without a status."""
+        if self.has_ended:
+            return
+        self.has_ended = True
+        self._network.broker.gone(self)
+        if not self.is_dead:
+            self._travel(self._over, code)
+
+    def _travel(self, arrive: Callable[..., None], *args: Any) -> None:
+        lag = self._network.struck(Kind.LAG, person=self.person)
+        after = self._network.latency() + (1.0 + 4.0 * lag.amount if lag else 0.0)
+        now = self._network.loop.time()
+        hole = self._network.struck(*HOLES)
+        if hole is not None:  # it is sent again and again until it gets through
+            after += self._network.start + hole.until - now
+        self._arrives_at = max(self._arrives_at, now + after)
+        self._way.append((arrive, args))
+        self._network.later(self._arrives_at - now, self._arrive)
+
+    def _arrive(self) -> None:
+        """The next that was sent, whichever timer of one moment runs first."""
+        arrive, args = self._way.popleft()
+        arrive(*args)
+
+    def _come(self, data: bytes, versions: dict[int, int]) -> None:
+        self._inbox.append((data, versions))
+        self._wake()
+
+    def _over(self, code: int) -> None:
+        self._end = code
+        if self in self._network.peers:
+            self._network.peers.remove(self)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._stir is not None and not self._stir.done():
+            self._stir.set_result(None)
+
+    # --- the gateway's end ---
+
+    def say(self, text: str) -> None:
+        """The gateway says something."""
+        self._said.append(text)
+        if len(self._said) > 1:
+            self._network.watch.fail("only the token is sent", f"{self} was sent a second frame")
+        self._network.later(self._network.latency(), self._network.greet, self, text)
+
+    async def read(self) -> bytes:
+        """The next frame. Raises ConnectionClosed once all were read and the socket has ended."""
+        while not self._inbox:
+            if self._end is not None:
+                self._see_end()
+                raise closed(self._end)
+            self._stir = self._network.loop.create_future()
+            await self._stir
+        data, versions = self._inbox.popleft()
+        if self.accepted_at is None and data == b'{"success":true}':
+            self.accepted_at = self._network.loop.time()
+            self._network.watch.streams.accepted(self)
+        if versions:
+            self._network.watch.quotes.delivered(self, versions)
+        return data
+
+    def abandon(self) -> None:
+        """The gateway's end is gone."""
+        self._see_end()
+        if not self.has_ended:
+            self.has_ended = True
+            self._network.later(self._network.latency(), self._network.broker.gone, self)
+        self._inbox.clear()
+        self._over(1006)
+
+    def _see_end(self) -> None:
+        if self.end_seen_at is None:
+            self.end_seen_at = self._network.loop.time()
+            self._network.watch.streams.ended(self)
+
+
+class End:
+    """The gateway's end of a socket, as `websockets` offers it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def send(self, text: str) -> None:
+        """Send a text frame. Raises ConnectionClosed."""
+        if self._wire.end_seen_at is not None:
+            raise closed(1006)
+        self._wire.say(text)
+
+    async def recv(self, decode: bool | None = None) -> bytes:
+        """The next frame. Raises ConnectionClosed."""
+        return await self._wire.read()
+
+    async def close(self) -> None:
+        """Close; harmless a second time."""
+        self._wire.abandon()
+
+
+class Rest(RestClient):
+    """A REST client whose network is simulated."""
+
+    def __init__(self, network: Network, wall: Callable[[], float]) -> None:
+        super().__init__(monotonic=network.loop.time, wall=wall)
+        self._network = network
+
+    async def _request(self, access: Access, request: ApiRequest[Any]) -> httpx.Response:
+        return await self._network.rest(access, request)
+
+
+def closed(code: int) -> ConnectionClosed:
+    """What `websockets` raises for a close code; 0 and 1006 came without a status."""
+    rcvd = None if code in (0, 1006) else Close(code, "")
+    return ConnectionClosedError(rcvd, None, None)
+
+
+def host_number(host: str) -> int:
+    """The number in `api01.iq.questrade.com`."""
+    return int(host[3:5])
+
+
+def quotes_frame(rows: list[dict[str, Any]]) -> bytes:
+    """A frame of quotes."""
+    return msgspec.json.encode({"quotes": rows})

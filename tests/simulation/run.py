@@ -1,0 +1,433 @@
+"""Run one seed: the upstream against the modelled Questrade, through its timetable of faults, in virtual time.
+
+    python -m tests.simulation.run --seeds 1000            many seeds, two processes
+    python -m tests.simulation.run --seed 17               one seed again, exactly, with its log
+"""
+
+import asyncio
+import logging
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from quotewire.market.calendar import TORONTO, MarketPhase
+from quotewire.questrade import wire as questrade_wire
+from quotewire.testing import virtual
+from quotewire.testing.virtual import DeadlockError, LivelockError, VirtualProcess
+from tests.simulation.broker import Broker
+from tests.simulation.faults import Fault, Kind, Point, Timetable, timetable
+from tests.simulation.gateway import Gateway
+from tests.simulation.market import Market
+from tests.simulation.network import Network
+from tests.simulation.watch import Breach, Watch
+
+DAY: Final = datetime(2026, 3, 3, tzinfo=TORONTO).timestamp()
+TICK_S: Final = 1.0
+BOUND_S: Final = 150.0
+"""After the last fault every wanted symbol is live again within this."""
+STEADY_S: Final = 3.0
+REPAIR_S: Final = 5.0  # from a login's death to the operator's new token
+MOST_TASKS: Final = 60
+ACTS: Final = ("resolve", "snapshot", "search", "refresh", "report", "want", "want", "want")
+
+
+@dataclass(slots=True)
+class Result:
+    """What a seed showed. `healed_s`: from the last fault's end until everything wanted was fresh."""
+
+    timetable: Timetable
+    breach: Breach | None
+    digest: str
+    healed_s: float
+    virtual_s: float
+    updates: int
+    repairs: int
+    calls: Counter[str] = field(default_factory=Counter)
+    log: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        told = [str(self.timetable), "last events:", *(f"  {line}" for line in self.log[-40:])]
+        told += ["last reasons, newest first:", *(f"  {reason}" for reason in self.reasons[:20])]
+        told += [f"BROKEN {self.breach}", f"again: make simulate-faults SEED={self.timetable.seed}"]
+        return "\n".join(told)
+
+
+def simulate(table: Timetable) -> Result:
+    """Run a timetable; the same one gives the same result, digest included."""
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a memory disk: fsync costs nothing there
+    data_dir = Path(tempfile.mkdtemp(prefix="quotewire-simulation-", dir=base))
+    chance = random.Random(table.seed).random if table.nature.shuffles else None
+    simulation: list[Simulation] = []
+    trouble = ""
+    try:
+        with asyncio.Runner(loop_factory=lambda: virtual.VirtualLoop(start=100.0, chance=chance)) as runner:
+            runner.run(_run(table, data_dir, simulation))
+    except (DeadlockError, LivelockError) as error:
+        trouble = str(error)
+    finally:
+        shutil.rmtree(data_dir)
+    run = simulation[0]
+    if trouble:
+        run.watch.fail("X3 time goes on", trouble)
+    return run.result()
+
+
+async def _run(table: Timetable, data_dir: Path, made: list["Simulation"]) -> None:
+    simulation = Simulation(table, data_dir)
+    made.append(simulation)
+    await simulation.run()
+
+
+class Simulation:
+    """One run."""
+
+    def __init__(self, table: Timetable, data_dir: Path) -> None:
+        nature, seed = table.nature, table.seed
+        self.table = table
+        self.loop = virtual.current_loop()
+        self.start = self.loop.time()
+        market = Market(
+            nature.symbols, nature.pace_s, DAY + nature.opening_s - self.start, random.Random(f"{seed} market")
+        )
+        notes: list[Callable[[str], None]] = []
+        broker = Broker(nature, market, random.Random(f"{seed} broker"), lambda text: notes[0](text))
+        self.watch = Watch(broker, self.loop.time)
+        notes.append(self.watch.note)
+        self.network = Network(self.loop, broker, self.watch, random.Random(f"{seed} network"))
+        self.gateway = Gateway(
+            self.loop, self.network, nature, data_dir, random.Random(f"{seed} gateway"), nature.clock_ahead_s
+        )
+        self.chance = random.Random(f"{seed} clients")
+        self.healed_s = float("inf")
+        self.repairs = 0
+        self.reasons: list[str] = []
+        self._dead_since: dict[str, float] = {}
+        self._vault = self.gateway.open_vault()
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.loop.time() - self.start
+
+    # --- the run ---
+
+    async def run(self) -> None:
+        """All of it."""
+        self.loop.set_exception_handler(self._escaped)
+        handler = _Defects(self.watch)
+        logger = logging.getLogger("quotewire")
+        logger.addHandler(handler)
+        level, logger.level = logger.level, logging.ERROR
+        propagate, logger.propagate = logger.propagate, False
+        work: list[asyncio.Task[None]] = []
+        try:
+            for person in self.table.nature.persons:
+                self._vault.add(person, self.network.broker.issue(person, self.loop.time()))
+            self.gateway.wanted = self._choose()
+            self.gateway.start()
+            work = [asyncio.create_task(each) for each in (self._market(), self._conduct(), self._clients())]
+            await self._observe()
+            self._collect_reasons()
+            await self.gateway.stop()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            self.network.active.clear()
+            await self.gateway.bury()
+            logger.removeHandler(handler)
+            logger.level, logger.propagate = level, propagate
+
+    def result(self) -> Result:
+        """What was seen."""
+        return Result(
+            timetable=self.table,
+            breach=self.watch.breach,
+            digest=self.watch.digest,
+            healed_s=self.healed_s,
+            virtual_s=self.now,
+            updates=self.watch.quotes.updates,
+            repairs=self.repairs,
+            calls=Counter({f"{who} {what}": count for (who, what), count in self.watch.calls.total.items()}),
+            log=list(self.watch.log),
+            reasons=self.reasons,
+        )
+
+    async def _observe(self) -> None:
+        """Look once a second until everything has been well for a while, or an invariant is broken."""
+        steady, ends = 0.0, self.table.last_end
+        while self.watch.breach is None:
+            await asyncio.sleep(1.0)
+            self._look()
+            if self.now <= ends:
+                continue
+            if self._is_well():
+                steady += 1.0
+                self.healed_s = min(self.healed_s, self.now - ends)
+                if steady >= STEADY_S:
+                    return
+            else:
+                steady, self.healed_s = 0.0, float("inf")
+            if self.now > ends + BOUND_S and steady == 0:
+                self.watch.fail("R1 everything heals", f"not fresh {BOUND_S} s after the last fault: {self._ill()}")
+
+    def _look(self) -> None:
+        self.watch.quotes.look(self.gateway.wanted)
+        self._operate()
+        process = self.gateway.process
+        if process is not None and len(process.tasks) > MOST_TASKS:
+            self.watch.fail("M1 bounded", f"{len(process.tasks)} tasks")
+
+    def _ill(self) -> list[int]:
+        quotes = self.watch.quotes
+        return [each for each in sorted(self.gateway.wanted) if not quotes.is_fresh(each)]
+
+    def _is_well(self) -> bool:
+        nature, wanted = self.table.nature, self.gateway.wanted
+        room = nature.symbols_per_stream * len(nature.persons)
+        ill = self._ill()
+        return len(ill) <= max(0, len(wanted) - room) and all(self.watch.quotes.is_polled(each) for each in ill)
+
+    def _collect_reasons(self) -> None:
+        if self.gateway.upstream is not None:
+            start = self.gateway.wall() - self.loop.time()
+            for entry in self.gateway.upstream.report()["last"]:
+                self.reasons.append(f"{entry['at'] - start:10.3f} {entry['event']} {entry['reason']}: {entry['detail']}")
+
+    def _escaped(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.watch.fail("X1 no exception escapes", f"{context.get('message')}: {context.get('exception')!r}")
+
+    # --- the world goes on ---
+
+    async def _market(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.network.broker.tick(self.loop.time(), TICK_S)
+
+    async def _clients(self) -> None:
+        await asyncio.sleep(0.5)
+        self.gateway.ask("resolve")
+        while True:
+            await asyncio.sleep(self.chance.uniform(2.0, 30.0))
+            act = self.chance.choice(ACTS)
+            if act != "want":
+                self.watch.note(f"client {act}")
+                self.gateway.ask(act)
+            elif self.table.nature.wants_change and self.now < self.table.last_end:
+                wanted = self._choose()
+                self.watch.note(f"client wants {sorted(wanted)}")
+                self.gateway.want(wanted)
+
+    def _choose(self) -> frozenset[int]:
+        ids = self.network.broker.market.ids
+        return frozenset(self.chance.sample(ids, self.chance.randint(1, self.table.nature.wanted)))
+
+    def _operate(self) -> None:
+        """What the operator does: a new token for who needs one, which nobody may without a cause."""
+        for person in self.table.nature.persons:
+            token = self._vault.get(person)
+            if token is None or not token.is_dead:
+                self._dead_since.pop(person, None)
+                continue
+            if not self.watch.tokens.hazards.get(person):
+                self.watch.fail("T4 no login dies without cause", f"{person}: {token.last_error}")
+            if self.now - self._dead_since.setdefault(person, self.now) >= REPAIR_S:
+                self._repair(person)
+
+    def _repair(self, person: str) -> None:
+        self.repairs += 1
+        self.watch.note(f"operator gives {person} a new token")
+        self._vault.add(person, self.network.broker.issue(person, self.loop.time()))
+        self.watch.tokens.removed(person)
+        self._dead_since.pop(person, None)
+
+    # --- faults ---
+
+    async def _conduct(self) -> None:
+        moments: list[tuple[float, int, Fault, bool]] = []
+        for number, fault in enumerate(self.table.faults):
+            moments.append((fault.at, number, fault, True))
+            moments.append((fault.until, number, fault, False))
+        for at, _, fault, begins in sorted(moments, key=lambda moment: (moment[0], moment[1], not moment[3])):
+            await asyncio.sleep(max(at - self.now, 0.0))
+            self.watch.note(f"{'begins' if begins else 'ends'} {fault.kind} {fault.person or ''} {fault.point or ''}")
+            if begins:
+                self.network.active.append(fault)
+                BEGIN.get(fault.kind, _nothing)(self, fault)
+            else:
+                self.network.active.remove(fault)
+                END.get(fault.kind, _nothing)(self, fault)
+        await asyncio.Event().wait()
+
+    def persons(self, fault: Fault) -> tuple[str, ...]:
+        """Whom a fault concerns."""
+        return self.table.nature.persons if fault.person is None else (fault.person,)
+
+
+class _Defects(logging.Handler):
+    """Defects that the upstream caught at a task's edge are defects all the same."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(logging.ERROR)
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._watch.fail("X1 no exception escapes", f"{record.getMessage()}: {record.exc_info[1]!r}")
+
+
+def _nothing(run: Simulation, fault: Fault) -> None:
+    """The network looks at `active` itself."""
+
+
+def _end_sockets(run: Simulation, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.end(0 if fault.amount < 0.5 else 1001)
+
+
+def _evict(run: Simulation, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.end(run.table.nature.evict_code)
+
+
+def _swallow(run: Simulation, fault: Fault) -> None:
+    """A black hole kills half of the sockets; what the others say comes late."""
+    for number, wire in enumerate(run.network.live(None)):
+        wire.is_dead = (number + int(fault.amount * 2)) % 2 == 0
+
+
+def _deaden(run: Simulation, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.is_dead = True
+
+
+def _stick(run: Simulation, fault: Fault) -> None:
+    ids = run.network.broker.market.ids
+    for wire in run.network.live(fault.person):
+        wire.muted.add(ids[int(fault.amount * len(ids))])
+
+
+def _change_port(run: Simulation, fault: Fault) -> None:
+    for person in run.persons(fault):
+        account = run.network.broker.accounts[person]
+        account.port += 10
+        if fault.amount < 0.5:
+            run.network.broker.end_streams(person, 0)
+
+
+def _change_host(run: Simulation, fault: Fault) -> None:
+    for person in run.persons(fault):
+        run.network.broker.accounts[person].host += 4
+
+
+def _kill_access(run: Simulation, fault: Fault) -> None:
+    for person in run.persons(fault):
+        run.network.broker.tokens.expire_access(person)
+        if run.table.nature.refresh_ends_stream_s >= 0:
+            run.network.broker.end_streams(person, 0)
+
+
+def _short_lives(run: Simulation, fault: Fault) -> None:
+    if fault in run.network.active:
+        _kill_access(run, fault)
+        run.network.later(3.0 + 20.0 * fault.amount, _short_lives, run, fault)
+
+
+def _revoke(run: Simulation, fault: Fault) -> None:
+    for person in run.persons(fault):
+        token = run._vault.get(person)
+        if token is not None:
+            run.watch.tokens.doomed(person, "revoked")
+            run.network.broker.revoke(person, token.refresh_token, run.loop.time())
+
+
+def _cap_hour(run: Simulation, fault: Fault) -> None:
+    for person in run.persons(fault):
+        for bucket in run.network.broker.accounts[person].buckets.values():
+            bucket.capped_until = run.start + fault.until
+
+
+def _crash(run: Simulation, fault: Fault) -> None:
+    run.gateway.kill(children=False)
+
+
+def _come_back(run: Simulation, fault: Fault) -> None:
+    if run.gateway.process is None and not run.network.struck(Kind.CRASH, Kind.RESTART, Kind.CHILD_KILLED):
+        run.gateway.start()
+
+
+def _restart(run: Simulation, fault: Fault) -> None:
+    async def stop() -> None:
+        await run.gateway.stop()
+        _come_back(run, fault)
+
+    run.stopping = asyncio.create_task(stop())  # type: ignore[attr-defined]
+
+
+def _arm(run: Simulation, fault: Fault) -> None:
+    assert fault.point is not None
+
+    def strike(child: VirtualProcess) -> None:
+        for person in run.table.nature.persons:
+            run.watch.tokens.doomed(person, f"killed at {fault.point}")
+        run.watch.note(f"{child.name} dies at {fault.point}")
+        if fault.amount < 0.5:
+            run.gateway.kill_child(child)
+        else:
+            run.gateway.kill(children=True)
+            run.network.later(2.0, _come_back, run, fault)
+
+    run.network.armed[fault.point] = strike
+
+
+def _disarm(run: Simulation, fault: Fault) -> None:
+    run.network.armed.pop(fault.point or Point.KEPT, None)
+    _come_back(run, fault)
+
+
+def _pause(run: Simulation, fault: Fault) -> None:
+    if run.gateway.process is not None:
+        run.gateway.process.pause()
+
+
+def _go_on(run: Simulation, fault: Fault) -> None:
+    if run.gateway.process is not None and not run.network.struck(Kind.PAUSE):
+        run.gateway.process.resume()
+
+
+def _step_clock(run: Simulation, fault: Fault) -> None:
+    run.gateway.clock_ahead_s += (fault.amount - 0.5) * 1200.0
+
+
+BEGIN: Final[dict[Kind, Callable[[Simulation, Fault], None]]] = {
+    Kind.DROP: _end_sockets,
+    Kind.OUTAGE: _end_sockets,
+    Kind.BLACK_HOLE: _swallow,
+    Kind.EVICTED: _evict,
+    Kind.DEAD_SOCKET: _deaden,
+    Kind.STUCK_SYMBOL: _stick,
+    Kind.PORT_CHANGE: _change_port,
+    Kind.HOST_CHANGE: _change_host,
+    Kind.ACCESS_KILLED: _kill_access,
+    Kind.SHORT_LIVES: _short_lives,
+    Kind.REVOKED: _revoke,
+    Kind.REST_HOUR: _cap_hour,
+    Kind.CRASH: _crash,
+    Kind.RESTART: _restart,
+    Kind.CHILD_KILLED: _arm,
+    Kind.PAUSE: _pause,
+    Kind.CLOCK_STEP: _step_clock,
+}
+END: Final[dict[Kind, Callable[[Simulation, Fault], None]]] = {
+    Kind.CRASH: _come_back,
+    Kind.RESTART: _come_back,
+    Kind.CHILD_KILLED: _disarm,
+    Kind.PAUSE: _go_on,
+}

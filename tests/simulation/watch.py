@@ -1,0 +1,413 @@
+"""The invariants, checked all the time. docs/invariants.md lists them by these names.
+
+The first that breaks ends the run. Nothing here asks the upstream what it thinks of itself where the model knows better.
+"""
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from quotewire.market.calendar import MarketPhase
+from quotewire.market.freshness import live_window_s
+from quotewire.market.quote import Freshness, Quote, Source
+from quotewire.questrade.requests import ApiRequest, Endpoint
+from quotewire.questrade.tokens import Declined, Granted, Lost, Outcome, Refused, Unsent
+from quotewire.resilience.budget import LIMITS, Category
+from quotewire.testing.virtual import VirtualProcess
+from tests.simulation.broker import Broker, Reply
+from tests.simulation.market import version_of
+
+TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
+HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
+ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
+PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
+OPENS_A_MINUTE: Final = 20
+REFRESHES_IN_TEN_MINUTES: Final = 15
+OTHER_DELAY_S: Final = 1.0
+POLLED_S: Final = 15.0
+
+
+class Wire(Protocol):
+    """What is looked at of a socket."""
+
+    person: str | None
+    process: VirtualProcess | None
+    accepted_at: float | None
+    end_seen_at: float | None
+    muted: set[int]
+    fixed: frozenset[int]
+
+    @property
+    def backlog(self) -> int:
+        """Frames unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A broken invariant."""
+
+    invariant: str
+    at: float
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: at {self.at:.3f} s: {self.detail}"
+
+
+class Watch:
+    """All of it. `now` is virtual seconds."""
+
+    def __init__(self, broker: Broker, now: Callable[[], float]) -> None:
+        self.broker = broker
+        self.now = now
+        self.breach: Breach | None = None
+        self.tokens = TokenWatch(self)
+        self.calls = CallWatch(self)
+        self.streams = StreamWatch(self)
+        self.quotes = QuoteWatch(self)
+        self.log: deque[str] = deque(maxlen=400)
+        self._digest = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """Of everything that happened."""
+        return self._digest.hexdigest()
+
+    def note(self, text: str) -> None:
+        """Write the log."""
+        line = f"{self.now():10.3f} {text}"
+        self.log.append(line)
+        self._digest.update(line.encode())
+
+    def fail(self, invariant: str, detail: str) -> None:
+        """An invariant is broken; the first one counts."""
+        self.note(f"BROKEN {invariant}: {detail}")
+        if self.breach is None:
+            self.breach = Breach(invariant, self.now(), detail)
+
+    def died(self, process: VirtualProcess) -> None:
+        """A gateway ended, however."""
+        self.quotes.forget()
+        self.calls.forget()
+        self.note(f"{process.name} ended")
+
+
+# --- tokens ---
+
+
+@dataclass(slots=True)
+class Sending:
+    """One time that a refresh token left."""
+
+    person: str | None
+    token: str
+    at: float
+    process: VirtualProcess | None
+    is_over: bool = False
+    known: bool = False  # the sender lived to learn what became of it
+
+
+class TokenWatch:
+    """Refresh tokens: how often each was sent, and whether two were under way."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.sends: list[Sending] = []
+        self.unknown: Counter[str] = Counter()
+        self.finished: dict[str, str] = {}
+        self.hazards: dict[str, list[str]] = {}
+        self.kept: dict[str, str] = {}
+
+    def doomed(self, person: str | None, why: str) -> None:
+        """The person may need a new token, and that is nobody's fault here."""
+        self.hazards.setdefault(person or "?", []).append(f"{self._watch.now():.2f} {why}")
+
+    def sender(self, token: str | None) -> VirtualProcess | None:
+        """Who sent a token last."""
+        return next((each.process for each in reversed(self.sends) if each.token == token), None)
+
+    def sending(self, person: str | None, token: str) -> Sending:
+        """A token leaves."""
+        watch, now = self._watch, self._watch.now()
+        watch.note(f"refresh of {person} sent")
+        if token in self.finished:
+            watch.fail("T1 no token is sent again", f"{person}'s token was sent though it was {self.finished[token]}")
+        if self.unknown[token] >= 2:
+            watch.fail("T1 no token is sent again", f"{person}'s token was sent for the third time without an answer")
+        for other in self.sends:
+            if other.person == person and not other.is_over and other.process is not None and not other.process.is_dead:
+                watch.fail("T2 one refresh at a time", f"{person}'s refresh of {other.at:.2f} s is still under way")
+        recent = [each for each in self.sends if each.person == person and each.at > now - 600]
+        if len(recent) >= REFRESHES_IN_TEN_MINUTES:
+            watch.fail("T3 no refresh storm", f"{person}: {len(recent)} refreshes within ten minutes")
+        made = Sending(person, token, now, VirtualProcess.current())
+        self.unknown[token] += 1  # until the answer is known
+        self.sends.append(made)
+        return made
+
+    def heard(self, sending: Sending, outcome: Outcome) -> None:
+        """What became of it is known to the exchange."""
+        sending.is_over = sending.known = True
+        self._watch.note(f"refresh of {sending.person} {type(outcome).__name__}")
+        match outcome:
+            case Granted():
+                self.finished[sending.token] = "granted"
+                self.kept[sending.person or "?"] = outcome.grant.refresh_token
+            case Refused():
+                self.finished[sending.token] = "refused"
+            case Declined() | Unsent():
+                self.unknown[sending.token] -= 1
+            case Lost():
+                pass
+
+    def unheard(self, sending: Sending) -> None:
+        """The exchange ended without learning it."""
+        sending.is_over = True
+
+    def removed(self, person: str) -> None:
+        """The person's token was replaced by hand."""
+        self.kept.pop(person, None)
+
+
+# --- calls ---
+
+
+class CallWatch:
+    """Calls by category: never more than a person may make."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._second: dict[tuple[str, str], deque[float]] = {}
+        self._hour: dict[tuple[str, str], deque[float]] = {}
+        self._barred: dict[tuple[str, str], float] = {}
+        self.total: Counter[tuple[str, str]] = Counter()
+        self.limited: Counter[str] = Counter()
+
+    def forget(self) -> None:
+        """A new gateway knows nothing of earlier 429s."""
+        self._barred.clear()
+
+    def sent(self, person: str, request: ApiRequest[Any]) -> None:
+        """A call leaves."""
+        watch, now = self._watch, self._watch.now()
+        key = (person, request.category.value)
+        limit = LIMITS[Category(request.category.value)]
+        watch.note(f"call {person} {request.endpoint} {request.params.get('ids', '')}")
+        self.total[key] += 1
+        for window, span, most in (
+            (self._second.setdefault(key, deque()), 1.0, limit.per_second),
+            (self._hour.setdefault(key, deque()), 3600.0, limit.per_hour),
+        ):
+            window.append(now)
+            while window[0] <= now - span:
+                window.popleft()
+            if len(window) > most:
+                watch.fail("B1 never over budget", f"{person}: {len(window)} {key[1]} calls within {span:.0f} s")
+        if now < self._barred.get(key, 0.0):
+            watch.fail("B2 a 429 is obeyed", f"{person}: {request.endpoint} before {self._barred[key]:.2f} s")
+
+    def answered(self, person: str, request: ApiRequest[Any], reply: Reply) -> None:
+        """An answer came."""
+        watch, key = self._watch, (person, request.category.value)
+        watch.note(f"answer {person} {request.endpoint} {reply.status}")
+        if reply.status == 429:
+            self.limited[person] += 1
+            hourly = reply.headers.get("X-RateLimit-Remaining") == "0"
+            reset = float(reply.headers.get("X-RateLimit-Reset", "0")) - watch.broker.market.epoch
+            self._barred[key] = max(watch.now() + 1.0, reset - 2.0 if hourly else 0.0)
+        if reply.status == 200 and request.endpoint is Endpoint.QUOTES:
+            watch.quotes.polled(reply.versions)
+
+    def unanswered(self, person: str, request: ApiRequest[Any]) -> None:
+        """No answer came."""
+        self._watch.note(f"unanswered {person} {request.endpoint}")
+
+
+# --- streams ---
+
+
+class StreamWatch:
+    """Sockets: how many, how often, and what they carry."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.open: list[Wire] = []
+        self._opened: deque[float] = deque()
+        self.opened = 0
+
+    def opening(self, wire: Wire) -> None:
+        """A socket is being opened."""
+        now = self._watch.now()
+        self.opened += 1
+        self._opened.append(now)
+        while self._opened[0] <= now - 60:
+            self._opened.popleft()
+        most = OPENS_A_MINUTE * len(self._watch.broker.accounts)
+        if len(self._opened) > most:
+            self._watch.fail("S1 no reconnect storm", f"{len(self._opened)} sockets were opened within a minute")
+
+    def accepted(self, wire: Wire) -> None:
+        """The gateway read that its token was taken."""
+        self._watch.note(f"stream {wire.person} accepted")
+        self.open.append(wire)
+        mine = [each for each in self.open if each.person == wire.person and each.process is wire.process]
+        if len(mine) > 2:
+            self._watch.fail("S2 one stream a person", f"{wire.person} has {len(mine)} sockets")
+
+    def ended(self, wire: Wire) -> None:
+        """The gateway knows that it ended."""
+        if wire in self.open:
+            self.open.remove(wire)
+            self._watch.note(f"stream {wire.person} ended")
+
+    def carriers(self, symbol_id: int) -> list[Wire]:
+        """The sockets that carry a symbol, as far as the gateway can know."""
+        carries: Callable[[Any], frozenset[int]] = self._watch.broker.carries
+        return [wire for wire in self.open if symbol_id in carries(wire)]
+
+
+# --- quotes ---
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a client has of one symbol."""
+
+    quote: Quote
+    version: int
+    at: float
+    data_at: float = 0.0  # when a frame or poll with it was read last
+    roadless_since: float | None = None
+
+
+@dataclass(slots=True)
+class QuoteWatch:
+    """What clients are told, against what the model sent."""
+
+    watch: Watch
+    seen: dict[int, Seen] = field(default_factory=dict)
+    _owed: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
+    _epochs: dict[int, int] = field(default_factory=dict)
+    _polled: dict[int, set[int]] = field(default_factory=dict)
+    _data_at: dict[int, float] = field(default_factory=dict)
+    updates: int = 0
+
+    def forget(self) -> None:
+        """The gateway ended: clients will get a new epoch."""
+        for symbol_id, seen in self.seen.items():
+            self._epochs[symbol_id] = max(self._epochs.get(symbol_id, 0), seen.quote.epoch)
+        self.seen.clear()
+        self._owed.clear()
+        self._polled.clear()
+        self._data_at.clear()
+
+    def delivered(self, wire: Wire, versions: dict[int, int]) -> None:
+        """The gateway has read a frame."""
+        now = self.watch.now()
+        for symbol_id, version in versions.items():
+            self._data_at[symbol_id] = now
+            owed = self._owed.setdefault(symbol_id, deque())
+            known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
+            if version > known:
+                owed.append((version, now))
+
+    def polled(self, versions: dict[int, int]) -> None:
+        """The gateway has read a REST answer."""
+        for symbol_id, version in versions.items():
+            self._data_at[symbol_id] = self.watch.now()
+            self._polled.setdefault(symbol_id, set()).add(version)
+
+    def handed_on(self, quotes: list[Quote]) -> None:
+        """Clients are told."""
+        for quote in quotes:
+            self.updates += 1
+            self._one(quote)
+
+    def _one(self, quote: Quote) -> None:
+        watch, symbol_id = self.watch, quote.symbol_id
+        version = version_of(quote)
+        if version is None:
+            watch.fail("Q1 a quote is whole", f"the fields of {quote} do not belong together")
+            return
+        watch.note(f"quote {symbol_id} {quote.sequence} v{version} {quote.freshness} {quote.source}")
+        before = self.seen.get(symbol_id)
+        self._in_order(quote, version, before)
+        self._accounted_for(quote, version, before)
+        now = watch.now()
+        self.seen[symbol_id] = Seen(
+            quote, version, now, self._data_at.get(symbol_id, now), before.roadless_since if before else None
+        )
+
+    def _in_order(self, quote: Quote, version: int, before: Seen | None) -> None:
+        fail, symbol_id = self.watch.fail, quote.symbol_id
+        if before is None:
+            if quote.epoch <= self._epochs.get(symbol_id, 0):
+                fail("Q2 epochs grow", f"{symbol_id}: epoch {quote.epoch} after {self._epochs[symbol_id]}")
+            return
+        expected = (before.quote.epoch, before.quote.sequence + 1)
+        if (quote.epoch, quote.sequence) != expected:
+            fail("Q2 sequences grow by one", f"{symbol_id}: {(quote.epoch, quote.sequence)}, expected {expected}")
+        if version < before.version:
+            fail("Q3 no update goes back", f"{symbol_id}: version {version} after {before.version} ({quote.source})")
+        same = version == before.version and quote.freshness is before.quote.freshness
+        if same and quote.source is before.quote.source:
+            fail("Q4 no update comes twice", f"{symbol_id}: version {version} {quote.freshness} {quote.source}")
+
+    def _accounted_for(self, quote: Quote, version: int, before: Seen | None) -> None:
+        fail, symbol_id = self.watch.fail, quote.symbol_id
+        if before is not None and version == before.version:
+            return
+        owed = self._owed.get(symbol_id)
+        if owed and owed[0][0] == version:
+            owed.popleft()
+        elif version in self._polled.get(symbol_id, ()):
+            while owed and owed[0][0] <= version:
+                owed.popleft()
+        elif owed and owed[0][0] < version:
+            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0][0]} was not")
+        else:
+            fail("Q6 nothing is made up", f"{symbol_id}: version {version} came by no road ({quote.source})")
+
+    # --- once a second ---
+
+    def look(self, wanted: frozenset[int]) -> None:
+        """What must hold between updates."""
+        now = self.watch.now()
+        for symbol_id, owed in self._owed.items():
+            if owed and now - owed[0][1] > HANDED_ON_S:
+                self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0][0]} of {owed[0][1]:.3f} s")
+        for symbol_id, seen in self.seen.items():
+            self._honest(symbol_id, seen, now)
+
+    def _honest(self, symbol_id: int, seen: Seen, now: float) -> None:
+        watch, label = self.watch, seen.quote.freshness
+        market = watch.broker.market
+        seen.roadless_since = None if watch.streams.carriers(symbol_id) else seen.roadless_since or now
+        if label not in TRUSTED:
+            return
+        if seen.roadless_since is not None and now - seen.roadless_since > ROAD_S:
+            watch.fail("F1 live needs a road", f"{symbol_id} is {label}, without a stream since {seen.roadless_since}")
+        if label is not Freshness.LIVE:
+            return
+        window = live_window_s(market.phase(now), market.pace_s * PACE_SLACK) + OTHER_DELAY_S
+        age = now - self._data_at.get(symbol_id, now)
+        if age > window:
+            watch.fail("F2 live is young", f"{symbol_id} is live, {age:.1f} s after its last data")
+        if market.version_at(symbol_id, now - window) > seen.version:
+            watch.fail("F3 live is the newest", f"{symbol_id} is live at version {seen.version}")
+
+    def is_polled(self, symbol_id: int) -> bool:
+        """Whether polls bring the symbol."""
+        return self.watch.now() - self._data_at.get(symbol_id, float("-inf")) < POLLED_S
+
+    def is_fresh(self, symbol_id: int) -> bool:
+        """Whether a client has the newest value of a moment ago, and is told so."""
+        seen, market, now = self.seen.get(symbol_id), self.watch.broker.market, self.watch.now()
+        if seen is None:
+            return False
+        if market.phase(now) is MarketPhase.CLOSED:
+            return seen.quote.freshness is Freshness.CLOSED and seen.version == market.version(symbol_id)
+        recent = market.version_at(symbol_id, now - OTHER_DELAY_S)
+        return seen.quote.freshness in TRUSTED and seen.quote.source is Source.STREAM and seen.version >= recent
