@@ -105,6 +105,7 @@ class Session:
         self._silence_due = now
         self._silence_normal: bool | None = None
         self._last_quote: float | None = None
+        self._polls_failed = 0  # in a row
 
     # --- what the user does ---
 
@@ -127,6 +128,7 @@ class Session:
         elif isinstance(event, on.TokenRefreshed):
             self.counters.token_refreshes += 1
         elif isinstance(event, on.PollFailed):
+            self._polls_failed += 1
             self.subscriptions.doubt()
         effects += self._follow(self._lifecycle.step(event, now), now)
         return self._schedule(effects)
@@ -154,10 +156,14 @@ class Session:
         return self._schedule(self._read(socket, message, now))
 
     def polled(self, quotes: Sequence[Quote], now: float) -> list[Effect]:
-        """A poll over HTTP brought these."""
+        """A poll over HTTP brought these. The first one after some that failed says that the gateway is back."""
         self._count(quotes, now)
         effects = _wake(self.subscriptions.polled(quotes))
-        return effects + self.step(on.PollSucceeded(), now)
+        effects += self.step(on.PollSucceeded(), now)
+        if self._polls_failed:
+            self._polls_failed = 0
+            effects += self.step(on.Nudged(), now)
+        return effects
 
     # --- what it looks like ---
 

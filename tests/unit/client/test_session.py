@@ -272,10 +272,15 @@ def test_attempts_exhausted_lead_to_polling_and_polled_quotes_count(peer: Peer) 
     assert peer.session.state(peer.now).state is State.DEGRADED
     peer.effects = peer.session.polled([quote(9)], peer.now)
     assert peer.of(Wake) == [Wake((reader,))]
+    assert peer.of(do.Prepare) == []
     peer.step(on.PollFailed())
     latest = peer.session.subscriptions.latest("AAPL")
     assert latest is not None
     assert latest.freshness is Freshness.STALE
+    peer.step(on.Closed(peer.session.socket or 0, 1006))
+    peer.now += 10.0
+    peer.effects = peer.session.polled([quote(10)], peer.now)
+    assert len(peer.of(do.Prepare)) == 1  # it answers again: no waiting out a back-off
 
 
 def test_an_error_is_told_and_refuses_the_command_it_answers(peer: Peer) -> None:
