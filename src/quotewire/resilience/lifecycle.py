@@ -293,7 +293,8 @@ class Lifecycle:
         assert self._socket is not None
         assert self._config.ping_interval_s is not None
         self._effects.append(do.Ping(self._socket, now))
-        self._timers[deadline] = now + self._config.pong_timeout_s
+        # The oldest ping without an answer counts: a ping sent more often than its pong is due must not hide the loss.
+        self._timers.setdefault(deadline, now + self._config.pong_timeout_s)
         self._timers[Timer.PING] = now + self._config.ping_interval_s
 
     def _pong(self, event: on.Pong, now: float) -> None:

@@ -136,3 +136,23 @@ def test_the_machine_prints_its_state() -> None:
     machine.step(on.ConnectRequested(("AAPL",)), 0.0)
 
     assert repr(machine) == "<Lifecycle connecting link=preparing reason=connect_requested person=alice>"
+
+
+def test_pings_sent_more_often_than_their_pong_is_due_do_not_hide_its_loss() -> None:
+    config = LifecycleConfig(ping_interval_s=1.0, pong_timeout_s=5.0, mute_after_s=None, zombie_after_s=None)
+    machine = Lifecycle(config, persons=("alice",), chance=lambda: 0.0)
+    machine.step(on.ConnectRequested(("AAPL",)), 0.0)
+    for event in (on.Prepared, on.Opened, on.Authenticated):
+        assert machine.socket is not None
+        machine.step(event(machine.socket), 0.0)
+    assert machine.state is State.CONNECTED
+
+    lost_at = next(second for second in range(1, 60) if _ticked_out(machine, float(second)))
+
+    assert lost_at == 6
+    assert machine.snapshot().reason is Reason.PONG_TIMEOUT
+
+
+def _ticked_out(machine: Lifecycle, now: float) -> bool:
+    machine.step(on.Tick(), now)
+    return machine.state is not State.CONNECTED
