@@ -26,7 +26,7 @@ MAX_BODY_BYTES = 1024 * 1024
 PATIENCE = 8
 """A body this many times the limit is cut off; one that is merely too long is read to its end and refused."""
 
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+HTTP_CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 class BodyLimit:

@@ -26,8 +26,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     gate: Gate
     _deadline: asyncio.TimerHandle | None = None
-    _head_bytes = 0
-    _in_head = False
+    _head_bytes = 0  # of the parts of the head that are whole
+    _gathered = 0  # of all that came of a head that is not whole yet
+    _before_head_ends = True
+    _head_ended = False
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,8 +49,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._deadline is None and not self._busy():
             self._arm(self.gate.limits.upgrade_timeout_s)
-        # The parser hands a header over once it is whole: what it gathers until then is counted here.
-        self._head_bytes += len(data) if self._in_head else 0
+        in_head, self._head_ended = self._before_head_ends, False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -59,8 +60,11 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._unreadable()
         else:
-            if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-                self._unreadable()
+            # The parser hands a header over once it is whole: what it gathers until then is counted here.
+            if in_head and not self._head_ended:
+                self._gathered += len(data)
+                if self._gathered > MAX_HEAD_BYTES:
+                    self._unreadable()
 
     # --- httptools' callbacks ---
 
@@ -68,7 +72,6 @@ class HttpProtocol(HttpToolsProtocol):
         """A request begins: it has until the deadline to be whole."""
         super().on_message_begin()
         self._head_bytes = 0
-        self._in_head = True
         if self._deadline is None:
             self._arm(self.gate.limits.upgrade_timeout_s)
 
@@ -84,13 +87,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; the body has a deadline of its own."""
-        self._in_head = False
+        self._before_head_ends, self._head_ended = False, True
+        self._gathered = 0
         self._disarm()
         self._arm(BODY_DEADLINE_S)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._before_head_ends = True
         self._disarm()
         super().on_message_complete()
 
@@ -125,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(Refusal(408, "request_timeout", "no whole request came in time"))
 
     def _unreadable(self) -> None:
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if max(self._head_bytes, self._gathered) > MAX_HEAD_BYTES:
             told = f"a request head may have {MAX_HEAD_BYTES} bytes"
             refusal = Refusal(431, "head_too_big", told)
         else:

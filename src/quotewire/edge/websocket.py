@@ -6,6 +6,7 @@ frames go straight to `transport.write`; nothing is encoded or copied per client
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterable
 from typing import cast
 
@@ -44,8 +45,17 @@ CLOSE_WAIT_S = 1.0
 MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 """Answers to commands a client may leave unread; the outbox bounds quotes by itself."""
 
+MAX_UNSENT_BYTES = 128 * 1024
+"""What the kernel may hold unsent of one connection: there quotes grow old where no newer one can take their place."""
+
 # RFC 6455 section 7.1.5: what a connection is said to have that ended with a close frame without a code, or with none.
 NO_CODE, NO_CLOSE_FRAME = 1005, 1006
+
+
+def _bound_unsent(transport: asyncio.Transport) -> None:
+    option, sock = getattr(socket, "TCP_NOTSENT_LOWAT", None), transport.get_extra_info("socket")
+    if option is not None and sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT_BYTES)
 
 
 class Connection(asyncio.Protocol):
@@ -95,6 +105,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The 101 is written; from here on the socket speaks WebSocket."""
         self._transport = cast(asyncio.Transport, transport)
+        _bound_unsent(self._transport)
         self._gate.enter(self)
         log.debug("client connected", extra={"event": "client_connected", **self._who()})
 
