@@ -1,8 +1,10 @@
 """Where a person's next stream socket goes, and the request that tells Questrade what it is to carry."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from quotewire.errors import AccessTokenError
+from quotewire.errors import AccessTokenError, UpstreamUnavailableError
 from quotewire.questrade import requests
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.keeper import Keeper
@@ -22,20 +24,41 @@ class Target:
 
 
 class Aim:
-    """Takes aim for one person."""
+    """Takes aim for one person. `close` when done."""
 
     def __init__(self, person: str, keeper: Keeper, desk: Desk) -> None:
         self._person = person
         self._keeper = keeper
         self._desk = desk
+        self._under_way: asyncio.Task[Target] | None = None
 
-    async def take(self, ids: frozenset[int]) -> Target:
-        """Have the person's stream carry exactly `ids`; where it is. The caller sets the deadline.
+    async def take(self, ids: Callable[[], frozenset[int]]) -> Target:
+        """Have the person's stream carry exactly what `ids` gives when it is asked for; where it is.
 
-        Raises UpstreamError of every kind.
+        One request at a time, also where nobody waits for the earlier one any more: two under way could reach
+        Questrade in the other order, and the older list would count. The caller sets the deadline. Raises UpstreamError
+        of every kind.
         """
         await self._keeper.settled(self._person)
+        while self._under_way is not None:
+            await asyncio.wait({self._under_way})
+        asking = self._under_way = asyncio.create_task(self._ask(ids()), name=f"aim {self._person}")
+        asking.add_done_callback(self._done)
+        return await asyncio.shield(asking)
+
+    async def close(self) -> None:
+        """Give up what is being asked."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait({self._under_way})
+
+    def _done(self, _: asyncio.Task[Target]) -> None:
+        self._under_way = None
+
+    async def _ask(self, ids: frozenset[int]) -> Target:
         self._check()
+        if not ids:
+            raise UpstreamUnavailableError("the stream has nothing to carry any more")
         port = await self._desk.call_as(self._person, requests.stream_port(sorted(ids)), priority=Priority.STREAM)
         access = self._keeper.access(self._person)
         if access is None:

@@ -177,6 +177,7 @@ class StreamSession:
             self._group = None
             if self._timer is not None:
                 self._timer.cancel()
+            await self._aim.close()
             if self._socket is not None:
                 await self._socket.close()
 
@@ -196,7 +197,8 @@ class StreamSession:
     def _recount(self) -> bool:
         """What was only asked for in place is carried when it has shown data, until that is known to work."""
         before = self.carried
-        ids = self.target.ids if self.is_live and self.target is not None else frozenset[int]()
+        up = self.is_live and self.target is not None and not self._steward.has_lapsed
+        ids = self.target.ids if up and self.target is not None else frozenset[int]()
         self.carried = ids - self._adoption.unproven
         return self.carried != before
 
@@ -332,7 +334,7 @@ class StreamSession:
     async def _prepare(self, number: int) -> None:
         try:
             async with asyncio.timeout(PREPARE_S):
-                self.target = await self._aim.take(self.assigned)
+                self.target = await self._aim.take(lambda: self.assigned)
         except (UpstreamError, TimeoutError) as trouble:
             self._missed(number, trouble)
         else:

@@ -9,7 +9,8 @@ socket says in the meantime still counts, and its end does not, unless the new o
 import asyncio
 import contextlib
 import logging
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
 
 from quotewire.errors import AccessTokenError, TokenSpentError, UpstreamError
 from quotewire.questrade.stream import QuoteSocket
@@ -23,6 +24,8 @@ from quotewire.upstream.world import REAL, World
 DEBOUNCE_S: Final = 0.15  # changes that come together go out as one request
 ASK_S: Final = 15.0
 REPLACE_S: Final = 25.0
+HOLD_S: Final = 2.0
+"""How long symbols count as carried though the old socket has ended and its replacement is not there yet."""
 PACE: Final = Backoff(base_s=2.0, cap_s=60.0)
 """Between tries to change a stream that goes on meanwhile."""
 
@@ -92,6 +95,14 @@ class Steward:
         self._not_before = 0.0
         self._replacing = False
         self._ended_meanwhile: on.Event | None = None
+        self._ended_at = 0.0
+        self._lapse: asyncio.TimerHandle | None = None
+        self._scope: asyncio.Timeout | None = None
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether the old socket ended too long ago to call its symbols carried."""
+        return self._ended_meanwhile is not None and self._now() - self._ended_at >= HOLD_S
 
     def stir(self) -> None:
         """Something changed."""
@@ -108,15 +119,18 @@ class Steward:
         self._stir.set()
 
     def reset(self) -> None:
-        """The stream came up or went down: earlier wishes are void."""
-        self._replace_why, self._ask_again = None, False
+        """The stream came up or went down: earlier wishes are void, and so is what is being done about them."""
+        if self._scope is not None and not self._stream.is_live:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._replace_why, self._ask_again, self._ended_meanwhile = None, False, None
         self._failures, self._not_before = 0, 0.0
         self._stir.set()
 
     def holds(self, event: on.Event) -> bool:
         """Whether the end of the old socket is expected, because its replacement is under way."""
-        if self._replacing:
-            self._ended_meanwhile = event
+        if self._replacing and self._ended_meanwhile is None:
+            self._ended_meanwhile, self._ended_at = event, self._now()
+            self._lapse = asyncio.get_running_loop().call_later(HOLD_S, self._stream.recount)
         return self._replacing
 
     async def run(self) -> None:
@@ -126,14 +140,22 @@ class Steward:
             if not self._stream.is_live or self._now() < self._not_before:
                 continue
             if self._replace_why is not None:
-                await self._replace(self._replace_why)
+                await self._while_live(self._replace(self._replace_why))
             elif self._ask_again or self._carried() != self._stream.assigned:
-                await asyncio.sleep(DEBOUNCE_S)
-                await self._ask()
+                await self._while_live(self._ask())
             elif self._adoption.judge(self._now()):
                 self.replace(Why.NOT_ADOPTED)
             else:
                 self._stream.recount()
+
+    async def _while_live(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, but leave it when the stream goes down: a socket of ours would end the one that the machine opens."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as self._scope:
+                try:
+                    await work
+                finally:
+                    self._scope = None
 
     async def _until_stirred(self) -> None:
         due = self._due_at()
@@ -158,6 +180,7 @@ class Steward:
 
     async def _ask(self) -> None:
         """Ask for the assigned set in place; a new socket follows where that is known not to be enough."""
+        await asyncio.sleep(DEBOUNCE_S)
         ids, number, before = self._stream.assigned, self._stream.number, self._stream.target
         if not ids or not self._stream.is_live or before is None:
             return
@@ -168,14 +191,14 @@ class Steward:
             return
         try:
             async with asyncio.timeout(ASK_S):
-                target = await self._aim.take(ids)
+                target = await self._aim.take(lambda: self._stream.assigned)
         except (UpstreamError, TimeoutError) as trouble:
             self._postpone(Why.SYMBOLS_CHANGED, trouble)
             return
         if not self._stream.is_live or self._stream.number != number:
             return
         self._ask_again, self._failures = False, 0
-        self._adoption.asked(added, self._now())
+        self._adoption.asked(target.ids - before.ids, self._now())
         if target.is_same_socket(before):
             self._stream.carry(target)
         else:
@@ -189,23 +212,23 @@ class Steward:
         try:
             fresh, target = await self._open()
         except (UpstreamError, TimeoutError) as trouble:
-            self._replacing = False
             self._not_replaced(why, trouble)
             return
-        except BaseException:
+        finally:
             self._replacing = False
-            raise
-        self._replacing = False
+            if self._lapse is not None:
+                self._lapse.cancel()
         if not self._stream.is_live or self._stream.number != number:
             await fresh.close()
             return
         self._replace_why, self._ask_again, self._failures = None, False, 0
+        self._ended_meanwhile = None
         self._stream.swap(fresh, target)
         self._note(why, f"{self._stream.person}'s stream moved to a new socket ({why})", logging.INFO)
 
     async def _open(self) -> tuple[QuoteSocket, Target]:
         async with asyncio.timeout(REPLACE_S):
-            target = await self._aim.take(self._stream.assigned)
+            target = await self._aim.take(lambda: self._stream.assigned)
             fresh = await self._open_socket(target.url)
             try:
                 await fresh.authenticate(target.token)
@@ -216,6 +239,7 @@ class Steward:
 
     def _not_replaced(self, why: Why, trouble: Trouble) -> None:
         """The new socket did not come up: the old one goes on if it still lives."""
+        self._replacing = False
         ended, self._ended_meanwhile = self._ended_meanwhile, None
         if ended is not None:
             self._note(why, self._told(why, trouble), logging.WARNING)

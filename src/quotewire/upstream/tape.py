@@ -8,11 +8,15 @@ milliseconds since 1970 of this machine's clock, `market` is Questrade's time.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from quotewire.market.book import Book
 from quotewire.market.calendar import MarketPhase, phase_at
 from quotewire.market.freshness import Pace, Road, judge
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
+
+OVERTAKEN_S: Final = 15.0
+"""For so long after a poll, what a stream brings may be older than what the poll brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Line:
     road: Road = Road.DOWN
     road_since: float = 0.0
     data_at: float | None = None
+    polled_at: float = float("-inf")
     close_seen: bool = True
     was_open: bool = False
     pace: Pace = field(default_factory=Pace)
@@ -79,10 +84,18 @@ class Tape:
     def received(
         self, patches: Iterable[QuotePatch], source: Source, moment: Moment, *, several: bool = False
     ) -> list[Quote]:
-        """Take data; the quotes that changed. `several`: more than one stream carries some of these symbols."""
+        """Take data; the quotes that changed. `several`: more than one stream carries some of these symbols.
+
+        Polls and streams overtake each other. What a healthy stream carries is not taken from polls, and where both
+        have a say the older is left out.
+        """
         changed: list[Quote] = []
         for patch in patches:
             line = self._line(patch.symbol_id)
+            if source is not Source.STREAM:
+                if line.road is Road.UP and self.book.get(patch.symbol_id) is not None:
+                    continue
+                line.polled_at = moment.mono
             if source is Source.STREAM and line.road is not Road.UP:
                 self._turn(line, Road.UP, moment)
             elif source is not Source.STREAM and line.road is Road.DOWN:
@@ -96,7 +109,7 @@ class Tape:
                 source=source,
                 received_at_ms=moment.ms,
                 freshness=self._judge(line, phase, moment, bool(self._is_halted(patch))),
-                reject_older=several,
+                reject_older=several or moment.mono - line.polled_at < OVERTAKEN_S,
             )
             if quote is not None:
                 changed.append(quote)
