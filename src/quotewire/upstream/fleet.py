@@ -1,0 +1,204 @@
+"""The fleet: everybody's streams as one. Who carries which symbol, who is left out for a while, and who takes over.
+
+It owns the sessions and their tasks. Nothing is dropped before somebody else has it: see `plan.hand_over`.
+"""
+
+import asyncio
+from collections.abc import Set
+from typing import Final, Protocol
+
+from quotewire.market.quote import QuotePatch
+from quotewire.resilience.lifecycle_types import LifecycleConfig
+from quotewire.upstream.adoption import Lesson
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.desk import Desk
+from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
+from quotewire.upstream.pool import Record
+from quotewire.upstream.session import StreamSession
+from quotewire.upstream.world import World
+
+STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
+SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
+
+
+class FleetSink(Protocol):
+    """Who takes what the fleet brings. Called in the event loop; must not wait."""
+
+    def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
+        """Quotes came over a stream."""
+
+    def on_carried(self) -> None:
+        """What the streams carry, taken together, may have changed."""
+
+    def on_turn(self, session: StreamSession) -> None:
+        """A stream came up, went down, or carries other symbols."""
+
+    def on_first_failure(self, person: str) -> None:
+        """A person's stream failed for the first time in a while."""
+
+
+class Fleet:
+    """All sessions. `want` says what they should carry together."""
+
+    def __init__(
+        self,
+        *,
+        keeper: Keeper,
+        desk: Desk,
+        chronicle: Chronicle,
+        sink: FleetSink,
+        limits: Limits,
+        lifecycle: LifecycleConfig,
+        world: World,
+    ) -> None:
+        self.sessions: dict[str, StreamSession] = {}
+        self.lesson = Lesson()
+        self._keeper = keeper
+        self._desk = desk
+        self._chronicle = chronicle
+        self._sink = sink
+        self._limits = limits
+        self._lifecycle = lifecycle
+        self._world = world
+        self._wanted: frozenset[int] = frozenset()
+        self._owners: dict[str, asyncio.Task[None]] = {}
+        self._records: dict[str, Record] = {}
+        self._leaving: set[str] = set()
+        self._moved = asyncio.Event()
+        self._target: Assignment = {}
+        self._is_planning = False
+        self._plan_again = False
+        self.several = False
+
+    def __repr__(self) -> str:
+        return f"<Fleet sessions={list(self.sessions)} wanted={len(self._wanted)} carried={len(self.carried)}>"
+
+    @property
+    def carried(self) -> frozenset[int]:
+        """Every symbol that some live stream carries."""
+        return frozenset[int]().union(*(session.carried for session in self.sessions.values()))
+
+    def want(self, symbol_ids: Set[int]) -> None:
+        """Carry these, together."""
+        self._wanted = frozenset(symbol_ids)
+        self.distribute()
+
+    def follow(self, group: asyncio.TaskGroup) -> None:
+        """A session for everybody; none for those who were removed."""
+        persons = self._keeper.persons
+        for person in persons:
+            if person not in self.sessions:
+                session = self.sessions[person] = self._session(person)
+                self._records[person] = Record()
+                self._owners[person] = group.create_task(session.run(), name=f"session {person}")
+        for person in self.sessions.keys() - set(persons):
+            del self.sessions[person], self._records[person]
+            self._owners.pop(person).cancel()
+            self._sink.on_carried()
+
+    def distribute(self) -> None:
+        """Decide who carries what, and tell every session its share.
+
+        Telling one may end its stream at once, which comes back here: then the plan is made again when all are told.
+        """
+        self._plan_again = True
+        if self._is_planning:
+            return
+        self._is_planning = True
+        try:
+            for _ in range(SETTLE_ROUNDS):
+                if not self._plan_again:
+                    break
+                self._plan_again = False
+                self._distribute()
+        finally:
+            self._is_planning = False
+        self._sink.on_carried()
+
+    def token_changed(self, person: str) -> None:
+        """The keeper has another token of this person."""
+        if not self._keeper.is_refreshing(person):
+            self._leaving.discard(person)
+        if (session := self.sessions.get(person)) is not None:
+            session.token_changed()
+
+    def reached(self, person: str) -> None:
+        """Questrade answered a call of this person: their stream, if it waits, need not wait on."""
+        if (session := self.sessions.get(person)) is not None:
+            session.reachable()
+
+    async def leave(self, person: str) -> None:
+        """Before a person's access token is replaced, others take over what their stream carries, if they can.
+
+        Ends when they have; the caller sets the deadline.
+        """
+        session = self.sessions.get(person)
+        now = self._world.monotonic()
+        others = any(self._is_fit(other, now) for other in self.sessions if other != person)
+        if session is None or not session.is_live or not others:
+            return
+        self._leaving.add(person)
+        self.distribute()
+        while session.carried:
+            self._moved.clear()
+            await self._moved.wait()
+
+    # --- what sessions tell ---
+
+    def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
+        """Data of a stream."""
+        record = self._records.get(session.person)
+        if record is not None and record.failures and self._world.monotonic() - session.live_since > STABLE_S:
+            record.worked()
+        self._sink.on_patches(session, patches)
+
+    def on_stream(self, session: StreamSession) -> None:
+        """A stream came up, went down or carries other symbols."""
+        self._sink.on_turn(session)
+        self.distribute()
+        self._moved.set()
+
+    def on_failure(self, session: StreamSession) -> None:
+        """A stream was lost or could not be had: its symbols go to others, if there are any."""
+        record = self._records.get(session.person)
+        if record is None or session.person in self._leaving or self._keeper.is_refreshing(session.person):
+            return  # a refresh of ours ends streams; that is nobody's failure
+        record.failed(self._world.monotonic())
+        detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to others, if any"
+        self._chronicle.note(Happening.ASSIGNMENT, Why.PERSON_FAILED, person=session.person, detail=detail)
+        if record.failures == 1:
+            self._sink.on_first_failure(session.person)
+        self.distribute()
+
+    # --- inside ---
+
+    def _session(self, person: str) -> StreamSession:
+        return StreamSession(
+            person,
+            keeper=self._keeper,
+            desk=self._desk,
+            chronicle=self._chronicle,
+            lesson=self.lesson,
+            sink=self,
+            config=self._lifecycle,
+            world=self._world,
+        )
+
+    def _distribute(self) -> None:
+        now = self._world.monotonic()
+        bearers = [
+            Bearer(person, self._is_fit(person, now), self._limits.symbols_per_stream)
+            for person in self._keeper.persons
+            if person in self.sessions and not self._keeper.is_dead(person)
+        ]
+        self._target = plan(self._wanted, bearers, self._target)
+        carried = {person: session.carried & self._wanted for person, session in self.sessions.items()}
+        shares = hand_over(self._target, carried)
+        for person, session in self.sessions.items():
+            session.assign(shares.get(person, frozenset()))
+        self.several = sum(map(len, carried.values())) > len(self.carried & self._wanted)
+
+    def _is_fit(self, person: str, now: float) -> bool:
+        able = self.sessions[person].is_live or self._keeper.access(person) is not None
+        return able and person not in self._leaving and not self._records[person].is_resting(now)

@@ -1,0 +1,116 @@
+"""The patrol: looks after silence. Mute symbols are found by one REST quote and repaired; each stream's machine is told
+how long silence is normal now, so that a quiet or closed market is never taken for a broken stream.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from quotewire.errors import UpstreamError
+from quotewire.market.freshness import Road
+from quotewire.market.quote import Quote, QuotePatch
+from quotewire.questrade import requests
+from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.desk import Desk, Priority
+from quotewire.upstream.fleet import Fleet
+from quotewire.upstream.guard import Guard, is_newer
+from quotewire.upstream.session import StreamSession
+from quotewire.upstream.tape import Moment, Tape
+
+EVERY_S: Final = 5.0
+"""Between two rounds; each looks at every symbol."""
+
+
+class Patrol:
+    """A guard for each stream. `repairing` are symbols proved mute whose data have not come back yet."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        tape: Tape,
+        desk: Desk,
+        *,
+        chronicle: Chronicle,
+        exchange_of: Callable[[int], str],
+        emit: Callable[[list[Quote]], None],
+        on_patches: Callable[[list[QuotePatch]], None],
+        now: Callable[[], Moment],
+    ) -> None:
+        self.repairing: set[int] = set()
+        self._fleet = fleet
+        self._tape = tape
+        self._desk = desk
+        self._chronicle = chronicle
+        self._exchange_of = exchange_of
+        self._emit = emit
+        self._on_patches = on_patches
+        self._now = now
+        self._guards: dict[str, Guard] = {}
+        self._next = 0.0
+
+    def heard(self, session: StreamSession, patches: list[QuotePatch], now: float) -> None:
+        """Data came over a stream; `now` is monotonic seconds."""
+        self._guard(session.person).heard(patches, now)
+        if self.repairing:
+            self.repairing.difference_update(patch.symbol_id for patch in patches)
+
+    def follow(self, session: StreamSession, now: float) -> None:
+        """A stream came up, went down or carries other symbols."""
+        self._guard(session.person).follow(session.carried, is_live=session.is_live, now=now)
+
+    def round(self, group: asyncio.TaskGroup) -> None:
+        """Look at every stream, if it is time."""
+        moment = self._now()
+        if moment.mono < self._next:
+            return
+        self._next = moment.mono + EVERY_S
+        self.repairing &= self._fleet.carried
+        for person in self._guards.keys() - self._fleet.sessions.keys():
+            del self._guards[person]
+        for person, session in self._fleet.sessions.items():
+            guard = self._guard(person)
+            session.tell(guard.watchdog.silence(moment.market))
+            for effect in guard.step(moment.mono, moment.market):
+                if isinstance(effect, CheckByQuote):
+                    group.create_task(self._check(session, guard, effect.symbol_ids), name="check silent symbols")
+                else:
+                    self._mend(session, effect)
+
+    def _guard(self, person: str) -> Guard:
+        guard = self._guards.get(person)
+        if guard is None:
+            guard = self._guards[person] = Guard(self._exchange_of)
+        return guard
+
+    async def _check(self, session: StreamSession, guard: Guard, ids: Sequence[int]) -> None:
+        """Compare what the stream brought with what REST says now."""
+        try:
+            _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.LOOKUP)
+        except UpstreamError:
+            for symbol_id in ids:
+                guard.watchdog.check_failed(symbol_id)
+            return
+        now = self._now().mono
+        for patch in frame.patches:
+            newer = is_newer(patch, self._tape.book.get(patch.symbol_id))
+            for effect in guard.watchdog.checked(patch.symbol_id, newer=newer, now=now):
+                self._mend(session, effect)
+        self._on_patches(frame.patches)
+
+    def _mend(self, session: StreamSession, effect: Effect) -> None:
+        match effect:
+            case Repair(symbol_id=symbol_id, reason=reason):
+                self._note(session.person, reason, f"{symbol_id} is mute on {session.person}'s stream; asked anew")
+                self.repairing.add(symbol_id)
+                self._emit(self._tape.turn([symbol_id], Road.RECOVERING, self._now()))
+                session.ask_again()
+            case Reroute(symbol_id=symbol_id, reason=reason):
+                self._note(session.person, reason, f"{symbol_id} stays mute; {session.person}'s stream is opened anew")
+                session.reopen(Why.STILL_MUTE)
+            case CheckByQuote():
+                pass  # a check never asks for another
+
+    def _note(self, person: str, reason: str, detail: str) -> None:
+        self._chronicle.note(Happening.WATCH, reason, person=person, detail=detail, level=logging.WARNING)
