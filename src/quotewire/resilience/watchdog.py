@@ -5,13 +5,15 @@ Two questions, kept apart:
 1. *Is the whole stream silent too long?* `silence()` gives the limits the connection machine uses: none while every
    market is closed, longer the slower the symbols usually are. The machine re-subscribes, then reconnects.
 2. *Is one symbol mute while the stream speaks?* `step()` finds it by its usual pace, has it compared with one budgeted
-   REST quote, and repairs that symbol alone:
+   REST quote, and repairs that symbol alone. *Is the stream mute altogether*, for its symbols' paces taken together,
+   the fastest of them are compared; if REST knows more, nobody waits for the machine's limits: reroute.
 
 | symbol is | event | what is done | becomes |
 |---|---|---|---|
 | any | stream data | its patience and repairs start over | LISTENING |
 | LISTENING | silent too long in regular hours | ask REST | CHECKING |
 | CHECKING | REST is newer than ours | repair | REPAIRING |
+| CHECKING | REST is newer than ours, and the stream is mute | reroute, everybody starts over | LISTENING |
 | CHECKING | REST says the same | quiet up to now; patience doubled | LISTENING |
 | CHECKING | REST failed, or is overdue | | LISTENING |
 | REPAIRING | still silent, repairs left | repair again | REPAIRING |
@@ -30,6 +32,8 @@ from quotewire.market.calendar import MarketPhase, phase_at
 from quotewire.market.freshness import EXTENDED, Pace
 from quotewire.resilience.lifecycle_events import SilenceRule
 
+REGULAR: Final = MarketPhase.REGULAR
+
 
 class Watch(StrEnum):
     """What is thought of one symbol."""
@@ -44,6 +48,7 @@ class WatchReason(StrEnum):
 
     SYMBOL_MUTE = "symbol_mute"
     STILL_MUTE = "still_mute"
+    STREAM_MUTE = "stream_mute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Reroute:
-    """Repairs did not help: carry the symbol on another person's stream, or open this one anew."""
+    """Repairs did not help, or cannot: open the stream anew. With STREAM_MUTE all its symbols have to recover."""
 
     symbol_id: int
     reason: WatchReason
@@ -82,6 +87,7 @@ class WatchdogConfig:
     zombie_after_s: float = 300.0
     extended_factor: float = 4.0  # extended hours are this much slower than a pace not yet known
     stream_factor: float = 10.0  # a stream may be silent for this many of its usual gaps
+    stream_check_after_s: float = 8.0  # a stream silent for longer is compared with REST
     unknown_pace_s: float = 60.0  # of a symbol, until its own is known
     symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
     symbol_mute_after_s: float = 60.0
@@ -118,7 +124,10 @@ class Watchdog:
         self._symbols: dict[int, _Symbol] = {}
         self._phases: dict[str, MarketPhase] = {}
         self._stream_last_at: float | None = None  # None: the stream is down, nobody is judged
+        self._stream_patience = 1.0
+        self._stream_proved_at = float("-inf")  # until when REST showed that it had nothing to say
         self._checked_at = float("-inf")
+        self._checks_stream = False  # what the last check is about
 
     def __len__(self) -> int:
         return len(self._symbols)
@@ -147,6 +156,7 @@ class Watchdog:
     def heard(self, symbol_id: int, now: float, *, is_halted: bool = False) -> None:
         """Stream data of this symbol came. Called for each quote: two look-ups and a little arithmetic."""
         self._stream_last_at = now
+        self._stream_patience = 1.0
         symbol = self._symbols.get(symbol_id)
         if symbol is None:
             return
@@ -160,6 +170,7 @@ class Watchdog:
     def stream_up(self, now: float) -> None:
         """The stream is live (again): everybody starts with a clean sheet."""
         self._stream_last_at = now
+        self._stream_patience = 1.0
         for symbol in self._symbols.values():
             symbol.last_at = now
             symbol.state = Watch.LISTENING
@@ -177,12 +188,18 @@ class Watchdog:
         symbol = self._symbols.get(symbol_id)
         if symbol is None or symbol.state is not Watch.CHECKING:
             return []
+        if newer and self._checks_stream:
+            self.stream_up(now)
+            return [Reroute(symbol_id, WatchReason.STREAM_MUTE)]
         if newer:
             symbol.repairs = 0
             return self._repair(symbol_id, symbol, WatchReason.SYMBOL_MUTE, now)
         symbol.state = Watch.LISTENING
         symbol.last_at = now  # proved quiet up to now
         symbol.patience = min(self._config.patience_cap, symbol.patience * 2)
+        if self._checks_stream and self._stream_proved_at < self._checked_at:
+            self._stream_proved_at = now
+            self._stream_patience = min(self._config.patience_cap, self._stream_patience * 2)
         return []
 
     def check_failed(self, symbol_id: int) -> None:
@@ -200,7 +217,12 @@ class Watchdog:
         suspects: list[int] = []
         for symbol_id, symbol in self._symbols.items():
             effects += DUE[symbol.state](self, symbol_id, symbol, now, suspects)
-        return effects + self._check(suspects, now)
+        is_mute = self._is_stream_mute(now)
+        if is_mute:
+            suspects = sorted(self._trading(), key=lambda each: self._usual_gap_s(self._symbols[each], REGULAR))
+        else:
+            suspects.sort(key=lambda each: self._symbols[each].last_at)
+        return effects + self._check(suspects, now, of_stream=is_mute)
 
     def silence(self, when: datetime) -> SilenceRule:
         """The limits of the whole stream's silence now, for the connection machine.
@@ -249,12 +271,12 @@ class Watchdog:
         symbol.repairs += 1
         return [Repair(symbol_id, reason)]
 
-    def _check(self, suspects: list[int], now: float) -> list[Effect]:
-        """One REST call at a time, for those silent longest."""
+    def _check(self, suspects: list[int], now: float, *, of_stream: bool) -> list[Effect]:
+        """One REST call at a time, for the first of the suspects."""
         if not suspects or now - self._checked_at < self._config.check_spacing_s:
             return []
-        self._checked_at = now
-        chosen = sorted(suspects, key=lambda symbol_id: self._symbols[symbol_id].last_at)[: self._config.check_batch]
+        self._checked_at, self._checks_stream = now, of_stream
+        chosen = suspects[: self._config.check_batch]
         for symbol_id in chosen:
             self._symbols[symbol_id].state = Watch.CHECKING
             self._symbols[symbol_id].until = now + self._config.check_timeout_s
@@ -270,6 +292,18 @@ class Watchdog:
         if usual is not None:
             limit = max(self._config.symbol_mute_after_s, usual * self._config.symbol_factor)
         return now - symbol.last_at > limit * symbol.patience
+
+    def _is_stream_mute(self, now: float) -> bool:
+        """Whether the stream is silent for longer than the paces of its symbols, taken together, explain."""
+        rate = sum(1.0 / max(0.001, self._usual_gap_s(self._symbols[each], REGULAR)) for each in self._trading())
+        if self._stream_last_at is None or rate == 0.0:
+            return False
+        limit = max(self._config.stream_check_after_s, self._config.stream_factor / rate)
+        return now - max(self._stream_last_at, self._stream_proved_at) > limit * self._stream_patience
+
+    def _trading(self) -> list[int]:
+        """The symbols whose markets are in regular hours, the halted left out."""
+        return [each for each, x in self._symbols.items() if self._phase(x) is REGULAR and not x.is_halted]
 
     def _usual_gap_s(self, symbol: _Symbol, phase: MarketPhase) -> float:
         known = symbol.pace.expected_s(phase)

@@ -52,8 +52,10 @@ class Aim:
             self._under_way.cancel()
             await asyncio.wait({self._under_way})
 
-    def _done(self, _: asyncio.Task[Target]) -> None:
+    def _done(self, asking: asyncio.Task[Target]) -> None:
         self._under_way = None
+        if not asking.cancelled():
+            asking.exception()  # nobody may be waiting for it any more
 
     async def _ask(self, ids: frozenset[int]) -> Target:
         self._check()

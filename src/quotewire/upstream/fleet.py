@@ -16,6 +16,7 @@ from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
 from quotewire.upstream.pool import Record
 from quotewire.upstream.session import StreamSession
+from quotewire.upstream.tape import OVERTAKEN_S
 from quotewire.upstream.world import World
 
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
@@ -69,7 +70,7 @@ class Fleet:
         self._target: Assignment = {}
         self._is_planning = False
         self._plan_again = False
-        self.several = False
+        self._several_until = float("-inf")
 
     def __repr__(self) -> str:
         return f"<Fleet sessions={list(self.sessions)} wanted={len(self._wanted)} carried={len(self.carried)}>"
@@ -78,6 +79,11 @@ class Fleet:
     def carried(self) -> frozenset[int]:
         """Every symbol that some live stream carries."""
         return frozenset[int]().union(*(session.carried for session in self.sessions.values()))
+
+    @property
+    def several(self) -> bool:
+        """Whether a symbol's data may come twice: a stream that ended may have been ahead of the one that goes on."""
+        return self._world.monotonic() < self._several_until
 
     def want(self, symbol_ids: Set[int]) -> None:
         """Carry these, together."""
@@ -197,7 +203,8 @@ class Fleet:
         shares = hand_over(self._target, carried)
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
-        self.several = sum(map(len, carried.values())) > len(self.carried & self._wanted)
+        if sum(map(len, carried.values())) > len(frozenset[int]().union(*carried.values())):
+            self._several_until = now + OVERTAKEN_S
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None

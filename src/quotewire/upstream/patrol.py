@@ -11,7 +11,7 @@ from quotewire.errors import UpstreamError
 from quotewire.market.freshness import Road
 from quotewire.market.quote import Quote, QuotePatch
 from quotewire.questrade import requests
-from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute
+from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute, WatchReason
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.fleet import Fleet
@@ -106,6 +106,12 @@ class Patrol:
                 self.repairing.add(symbol_id)
                 self._emit(self._tape.turn([symbol_id], Road.RECOVERING, self._now()))
                 session.ask_again()
+            case Reroute(symbol_id=symbol_id, reason=WatchReason.STREAM_MUTE as reason):
+                detail = f"{session.person}'s stream is mute, REST has a newer {symbol_id}; the stream is opened anew"
+                self._note(session.person, reason, detail)
+                self.repairing |= session.carried
+                self._emit(self._tape.turn(session.carried, Road.RECOVERING, self._now()))
+                session.reopen(Why.STILL_MUTE)
             case Reroute(symbol_id=symbol_id, reason=reason):
                 self._note(session.person, reason, f"{symbol_id} stays mute; {session.person}'s stream is opened anew")
                 session.reopen(Why.STILL_MUTE)

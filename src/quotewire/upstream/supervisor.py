@@ -274,7 +274,7 @@ class Upstream:
         """A symbol is on the road of the stream that carries it; what was, and is carried no more, is on none."""
         carried = self._fleet.carried
         moment = self._clock.now()
-        self._poller.uncovered(self._wanted - carried)
+        self._poller.uncovered(self._wanted - (carried - self._patrol.repairing))
         lost = [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
         self._emit(self._tape.turn(lost, Road.DOWN, moment))
         self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))

@@ -128,10 +128,37 @@ def test_a_halted_symbol_is_not_mute() -> None:
     assert scene.pass_time(3000) == []
 
 
-def test_a_silent_stream_is_the_machines_affair() -> None:
+def test_a_silent_stream_of_which_rest_knows_more_is_opened_anew() -> None:
     scene = Scene()
 
-    assert scene.pass_time(3000, busy_speaks=False) == []
+    effects = scene.pass_time(30, busy_speaks=False)
+    assert effects[0] == CheckByQuote((BUSY, MUTE))  # the fastest first
+    assert scene.dog.checked(BUSY, newer=True, now=scene.now) == [Reroute(BUSY, WatchReason.STREAM_MUTE)]
+    assert scene.dog.checked(MUTE, newer=True, now=scene.now) == []  # once is enough
+    assert scene.dog.state(MUTE) is Watch.LISTENING
+    assert scene.pass_time(8, busy_speaks=False) == []  # the new stream has its time
+
+
+def test_a_silent_stream_of_which_rest_knows_no_more_is_asked_about_ever_less() -> None:
+    scene = Scene()
+    checks = []
+    for _ in range(3000):
+        if scene.pass_time(1, busy_speaks=False):
+            checks.append(scene.now)
+            for symbol_id in (BUSY, MUTE):
+                assert scene.dog.checked(symbol_id, newer=False, now=scene.now) == []
+
+    gaps = [later - earlier for earlier, later in pairwise(checks)]
+    assert gaps == sorted(gaps)
+    assert 4 <= len(checks) <= 11
+
+
+def test_a_silent_stream_is_compared_again_when_nobody_answers() -> None:
+    scene = Scene()
+
+    checks = scene.pass_time(300, busy_speaks=False)
+    assert set(checks) == {CheckByQuote((BUSY, MUTE))}
+    assert len(checks) >= 5
 
 
 def test_a_lost_stream_starts_everybody_over_and_teaches_no_pace() -> None:
