@@ -9,6 +9,7 @@ from tests.simulation.blocks import run_many
 from tests.simulation.faults import timetable
 from tests.simulation.run import Result, simulate
 
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)

@@ -1,4 +1,4 @@
-"""The modelled Questrade: tokens, limits, REST answers, who may stream what. It waits for nothing; `now` is virtual seconds."""
+"""The modelled Questrade: tokens, limits, REST answers, who may stream what. `now` is virtual seconds; nothing waits."""
 
 import random
 from collections import Counter, deque
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
+from tests.simulation.faults import Nature
+from tests.simulation.market import Market, symbol_row
 
 from quotewire.simulator.limits import ALLOWANCES, HOUR_S, Category
 from quotewire.simulator.tokens import AccessState, Bought, RefreshState, TokenDesk
-from tests.simulation.faults import Nature
-from tests.simulation.market import Market, symbol_row
 
 BAD_REQUEST: Final = b"Bad Request"
 WEEK_S: Final = 7 * 86_400.0
@@ -60,6 +60,7 @@ class Account:
     person: str
     host: int
     port: int
+    next_host: int = 0  # what the next token will name
     subscription: frozenset[int] = frozenset()
     sockets: list[Peer] = field(default_factory=list)
     buckets: dict[Category, Bucket] = field(default_factory=lambda: {category: Bucket() for category in Category})
@@ -105,6 +106,7 @@ class Broker:
             return Reply(400, BAD_REQUEST)
         account = self.accounts[bought.person]
         account.grants += 1
+        account.host = account.next_host or account.host
         self._note(f"login granted {bought.person} {account.grants}")
         self.after_refresh(bought.person)
         body = {

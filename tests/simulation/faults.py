@@ -52,6 +52,7 @@ class Kind(StrEnum):
     LAG = "lag"
     PORT_CHANGE = "port_change"
     HOST_CHANGE = "host_change"
+    HOST_GONE = "host_gone"
     # everything at once
     OUTAGE = "outage"
     BLACK_HOLE = "black_hole"  # no answers, no refusals
@@ -74,6 +75,7 @@ MOMENTARY = frozenset(
         Kind.STUCK_SYMBOL,
         Kind.PORT_CHANGE,
         Kind.HOST_CHANGE,
+        Kind.HOST_GONE,
         Kind.ACCESS_KILLED,
         Kind.CLOCK_STEP,
     }
@@ -195,6 +197,16 @@ def draw(chance: random.Random, kind: Kind, at: float, longest_s: float, persons
             whom = chance.choice(persons)
         case Kind.CHILD_KILLED:
             point, whom = chance.choice(tuple(Point)), None
+        case (
+            Kind.LOGIN_ERROR
+            | Kind.LOGIN_BUSY
+            | Kind.LOGIN_PAGE
+            | Kind.LOGIN_DOWN
+            | Kind.LOGIN_BROKEN
+            | Kind.LOGIN_HANG
+            | Kind.LOGIN_SLOW
+        ):
+            whom = None  # the login server does not know who calls before it has read the token
         case Kind.CRASH | Kind.RESTART | Kind.PAUSE | Kind.CLOCK_STEP | Kind.DISK_FULL | Kind.OUTAGE | Kind.BLACK_HOLE:
             whom = None
         case _:

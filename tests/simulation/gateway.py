@@ -1,11 +1,13 @@
-"""The gateway under test: the real upstream in a virtual process, its vault on a memory disk, its exchanges beside it."""
+"""The gateway under test: the real upstream in a virtual process, its vault in memory, its exchanges beside it."""
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+from tests.simulation.faults import Kind, Nature, Point
+from tests.simulation.network import Network, Rest
 
 from quotewire.errors import QuotewireError, StorageError, UpstreamError
 from quotewire.market.quote import Quote
@@ -20,8 +22,6 @@ from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.world import World
 from quotewire.wire.messages import UpstreamState
-from tests.simulation.faults import Kind, Nature, Point
-from tests.simulation.network import Network, Rest
 
 LOCK_LOOK_S: Final = 0.25
 STOP_S: Final = 6.0
@@ -32,10 +32,12 @@ class Killed(BaseException):
 
 
 class SimulatedVault(Vault):
-    """The real vault, with a disk that can be full and places where its process can die."""
+    """The real vault, with a disk that can be full and places where its process can die.
 
-    is_full: Callable[[], bool] = staticmethod(lambda: False)
-    die_at: Callable[[Point], bool] = staticmethod(lambda point: False)
+    The lock is the simulation's own (`Gateway._errand`): the real one would make the whole loop wait.
+    """
+
+    network: Network
 
     def begin_refresh(self, person: str, now: float) -> Token:
         """Die before it, perhaps."""
@@ -48,19 +50,13 @@ class SimulatedVault(Vault):
         self._perhaps_die(Point.KEPT)
         return token
 
-    @contextmanager
-    def lock(self, person: str, wait_s: float) -> Iterator[None]:
-        """Nobody waits here: see `Gateway._child`."""
-        raise AssertionError("the simulation locks by itself")
-        yield
-
     def _step(self, person: str, event: Event) -> Token:
-        if self.is_full():
+        if self.network.struck(Kind.DISK_FULL) is not None:
             raise StorageError("the disk is full")
         return super()._step(person, event)
 
     def _perhaps_die(self, point: Point) -> None:
-        if self.die_at(point):
+        if self.network.strikes(point):
             raise Killed
 
 
@@ -86,6 +82,8 @@ class Gateway:
         self._locks: dict[str, VirtualProcess] = {}
         self._children: dict[VirtualProcess, asyncio.Future[Report]] = {}
         self._vaults: list[Vault] = []
+        self._clients: list[asyncio.Task[None]] = []
+        self._stopping: VirtualProcess | None = None
         network.wall = self.wall
         self._means = Means(redeem=network.redeem, probe=network.probe, wall=self.wall, monotonic=loop.time)
         self.world = World(
@@ -103,7 +101,11 @@ class Gateway:
 
     def open_vault(self) -> SimulatedVault:
         """The vault, as the gateway or the operator opens it."""
-        vault = SimulatedVault.open(self._settings.data_dir, None)
+        return self._adopt(SimulatedVault.open(self._settings.data_dir, None))
+
+    def _adopt(self, vault: Vault) -> SimulatedVault:
+        assert isinstance(vault, SimulatedVault)
+        vault.network = self.network
         self._vaults.append(vault)
         return vault
 
@@ -156,6 +158,10 @@ class Gateway:
         if process is None or upstream is None:
             self.kill(children=False)
             return
+        watch.died(process)  # clients are sent away first; what they would be told is not looked at any more
+        self._stopping = process
+        for task in self._clients:
+            task.cancel()
         process.spawn(upstream.close(), name="close")
         for _ in range(int(STOP_S / 0.5)):
             await asyncio.sleep(0.5)
@@ -202,8 +208,9 @@ class Gateway:
 
     def ask(self, what: str) -> None:
         """A client's request over REST."""
-        if self.process is not None and self.upstream is not None:
-            self.process.spawn(self._ask(self.upstream, what), name=f"client {what}")
+        if self.process is not None and self.upstream is not None and self.process is not self._stopping:
+            self._clients = [task for task in self._clients if not task.done()]
+            self._clients.append(self.process.spawn(self._ask(self.upstream, what), name=f"client {what}"))
 
     async def _ask(self, upstream: Upstream, what: str) -> None:
         ids = sorted(self.wanted)
@@ -226,7 +233,7 @@ class Gateway:
             self.network.watch.fail("X1 no exception escapes", f"{what} raised {error!r}")
 
     def _quotes(self, process: VirtualProcess, quotes: list[Quote]) -> None:
-        if process is self.process:
+        if process is self.process and process is not self._stopping:
             self.network.watch.quotes.handed_on(quotes)
 
     def _state(self, process: VirtualProcess, state: UpstreamState) -> None:
@@ -261,10 +268,7 @@ class Gateway:
             report.set_result(result)
 
     async def _errand(self, child: VirtualProcess, errand: Errand) -> Report:
-        vault = SimulatedVault.attach(Path(errand.data_dir), errand.master_key)
-        vault.is_full = lambda: self.network.struck(Kind.DISK_FULL) is not None  # type: ignore[method-assign]
-        vault.die_at = self.network.strikes  # type: ignore[method-assign]
-        self._vaults.append(vault)
+        vault = self._adopt(SimulatedVault.attach(Path(errand.data_dir), errand.master_key))
         try:
             async with asyncio.timeout(errand.lock_wait_s):
                 while not self._lock(errand.person, child):

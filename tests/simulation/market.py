@@ -1,4 +1,4 @@
-"""A market small enough to simulate by the thousand: each symbol is a row of numbered versions, and knows when each was.
+"""A market small enough to simulate by the thousand: each symbol is a row of numbered versions, each with its time.
 
 Every field of a quote follows from the symbol and the version, `volume` names the version, so a quote seen anywhere can
 be checked for being whole, and placed in the order in which the exchange made it.

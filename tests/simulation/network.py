@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+from tests.simulation.broker import Broker, Reply, error
+from tests.simulation.faults import Fault, Kind, Point
+from tests.simulation.watch import Watch
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.frames import Close
 
@@ -25,9 +28,6 @@ from quotewire.questrade.rest import Access, RestClient
 from quotewire.questrade.stream import QuoteSocket
 from quotewire.questrade.tokens import Lost, Outcome, Unsent
 from quotewire.testing.virtual import VirtualLoop, VirtualProcess
-from tests.simulation.broker import Broker, Reply, error
-from tests.simulation.faults import Fault, Kind, Point
-from tests.simulation.watch import Watch
 
 PAGE: Final = b"<html><body>We're making some changes</body></html>"
 HTML: Final = {"Content-Type": "text/html"}
@@ -56,13 +56,14 @@ class Network:
         self.wall: Callable[[], float] = loop.time
         self.start = loop.time()
         self.context = contextvars.copy_context()  # outside any process
+        self.gone_hosts: set[int] = set()
         self._chance = chance
         broker.after_refresh = self._refreshed
 
     # --- faults ---
 
     def struck(self, *kinds: Kind, person: str | None = None) -> Fault | None:
-        """The fault of one of these kinds that is active for the person; for a call of nobody known, only everybody's."""
+        """The fault of one of these kinds that is active for the person; None is a caller not known yet."""
         return next((fault for fault in self.active if fault.kind in kinds and fault.concerns(person)), None)
 
     def strikes(self, point: Point) -> bool:
@@ -203,7 +204,7 @@ class Network:
 
     def _rest(self, access: Access, request: ApiRequest[Any]) -> Reply | Broken | None:
         who = access.person
-        if self.struck(Kind.REST_DOWN, *DOWN, person=who):
+        if self.struck(Kind.REST_DOWN, *DOWN, person=who) or host_number(access.server.host) in self.gone_hosts:
             return Broken(httpx.ConnectError)
         if self.struck(Kind.REST_HANG, *HOLES, person=who):
             return None
@@ -243,7 +244,11 @@ class Network:
         person = self.person_at(wire.host, wire.port)
         if self.struck(Kind.UPGRADE_HANG, *HOLES, person=person):
             return None
-        if wire.has_ended or self.struck(Kind.REFUSED, *DOWN, person=person) or not self.broker.listens(wire.host, wire.port):
+        if (
+            wire.has_ended
+            or self.struck(Kind.REFUSED, *DOWN, person=person)
+            or not self.broker.listens(wire.host, wire.port)
+        ):
             return Broken(httpx.ConnectError)
         wire.is_open = True
         self.peers.append(wire)

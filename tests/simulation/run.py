@@ -1,7 +1,7 @@
 """Run one seed: the upstream against the modelled Questrade, through its timetable of faults, in virtual time.
 
-    python -m tests.simulation.run --seeds 1000            many seeds, two processes
-    python -m tests.simulation.run --seed 17               one seed again, exactly, with its log
+python -m tests.simulation.run --seeds 1000            many seeds, two processes
+python -m tests.simulation.run --seed 17               one seed again, exactly, with its log
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from quotewire.market.calendar import TORONTO, MarketPhase
-from quotewire.questrade import wire as questrade_wire
-from quotewire.testing import virtual
-from quotewire.testing.virtual import DeadlockError, LivelockError, VirtualProcess
 from tests.simulation.broker import Broker
-from tests.simulation.faults import Fault, Kind, Point, Timetable, timetable
+from tests.simulation.faults import Fault, Kind, Point, Timetable
 from tests.simulation.gateway import Gateway
 from tests.simulation.market import Market
 from tests.simulation.network import Network
 from tests.simulation.watch import Breach, Watch
+
+from quotewire.market.calendar import TORONTO
+from quotewire.testing import virtual
+from quotewire.testing.virtual import DeadlockError, LivelockError, VirtualProcess
 
 DAY: Final = datetime(2026, 3, 3, tzinfo=TORONTO).timestamp()
 TICK_S: Final = 1.0
@@ -61,7 +61,7 @@ class Result:
 
 def simulate(table: Timetable) -> Result:
     """Run a timetable; the same one gives the same result, digest included."""
-    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a memory disk: fsync costs nothing there
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     data_dir = Path(tempfile.mkdtemp(prefix="quotewire-simulation-", dir=base))
     chance = random.Random(table.seed).random if table.nature.shuffles else None
     simulation: list[Simulation] = []
@@ -199,7 +199,9 @@ class Simulation:
         if self.gateway.upstream is not None:
             start = self.gateway.wall() - self.loop.time()
             for entry in self.gateway.upstream.report()["last"]:
-                self.reasons.append(f"{entry['at'] - start:10.3f} {entry['event']} {entry['reason']}: {entry['detail']}")
+                self.reasons.append(
+                    f"{entry['at'] - start:10.3f} {entry['event']} {entry['reason']}: {entry['detail']}"
+                )
 
     def _escaped(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.watch.fail("X1 no exception escapes", f"{context.get('message')}: {context.get('exception')!r}")
@@ -324,7 +326,17 @@ def _change_port(run: Simulation, fault: Fault) -> None:
 
 def _change_host(run: Simulation, fault: Fault) -> None:
     for person in run.persons(fault):
-        run.network.broker.accounts[person].host += 4
+        account = run.network.broker.accounts[person]
+        account.next_host = account.host % 40 + 4
+
+
+def _lose_host(run: Simulation, fault: Fault) -> None:
+    """The host dies; the next token names another."""
+    for person in run.persons(fault):
+        account = run.network.broker.accounts[person]
+        run.network.gone_hosts.add(account.host)
+        account.next_host = account.host % 40 + 4
+        run.network.broker.end_streams(person, 0)
 
 
 def _kill_access(run: Simulation, fault: Fault) -> None:
@@ -415,6 +427,7 @@ BEGIN: Final[dict[Kind, Callable[[Simulation, Fault], None]]] = {
     Kind.STUCK_SYMBOL: _stick,
     Kind.PORT_CHANGE: _change_port,
     Kind.HOST_CHANGE: _change_host,
+    Kind.HOST_GONE: _lose_host,
     Kind.ACCESS_KILLED: _kill_access,
     Kind.SHORT_LIVES: _short_lives,
     Kind.REVOKED: _revoke,

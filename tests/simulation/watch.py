@@ -1,6 +1,6 @@
 """The invariants, checked all the time. docs/invariants.md lists them by these names.
 
-The first that breaks ends the run. Nothing here asks the upstream what it thinks of itself where the model knows better.
+The first that breaks ends the run. Nothing here asks the upstream what it thinks of itself: the model knows better.
 """
 
 import hashlib
@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from tests.simulation.broker import Broker, Reply
+from tests.simulation.market import version_of
+
 from quotewire.market.calendar import MarketPhase
 from quotewire.market.freshness import live_window_s
 from quotewire.market.quote import Freshness, Quote, Source
@@ -16,13 +19,12 @@ from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.tokens import Declined, Granted, Lost, Outcome, Refused, Unsent
 from quotewire.resilience.budget import LIMITS, Category
 from quotewire.testing.virtual import VirtualProcess
-from tests.simulation.broker import Broker, Reply
-from tests.simulation.market import version_of
 
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
 ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
 PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
+MOST_SENDS: Final = 2
 OPENS_A_MINUTE: Final = 20
 REFRESHES_IN_TEN_MINUTES: Final = 15
 OTHER_DELAY_S: Final = 1.0
@@ -134,7 +136,7 @@ class TokenWatch:
         watch.note(f"refresh of {person} sent")
         if token in self.finished:
             watch.fail("T1 no token is sent again", f"{person}'s token was sent though it was {self.finished[token]}")
-        if self.unknown[token] >= 2:
+        if self.unknown[token] >= MOST_SENDS:
             watch.fail("T1 no token is sent again", f"{person}'s token was sent for the third time without an answer")
         for other in self.sends:
             if other.person == person and not other.is_over and other.process is not None and not other.process.is_dead:
@@ -160,11 +162,17 @@ class TokenWatch:
             case Declined() | Unsent():
                 self.unknown[sending.token] -= 1
             case Lost():
-                pass
+                self._give_up(sending)
 
     def unheard(self, sending: Sending) -> None:
         """The exchange ended without learning it."""
         sending.is_over = True
+        self._give_up(sending)
+
+    def _give_up(self, sending: Sending) -> None:
+        """Two sends without an answer are the end of a token, as they have to be."""
+        if self.unknown[sending.token] >= MOST_SENDS:
+            self.doomed(sending.person, "sent twice without an answer")
 
     def removed(self, person: str) -> None:
         """The person's token was replaced by hand."""
