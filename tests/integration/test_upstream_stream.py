@@ -81,6 +81,21 @@ async def test_new_symbols_are_taken_up_whatever_the_server_does(tmp_path: Path,
         assert_in_order(watched.quotes)
 
 
+async def test_a_list_that_is_too_long_for_questrade_is_cut_and_the_rest_is_polled(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy(symbols=None, max_argument_length=40)) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = [await ids_of(upstream, [name]) for name in (*NAMES, "AMD", "GOOGL", "AMZN", "AC.TO")]
+        wanted = [symbol_id for (symbol_id,) in ids]
+        upstream.want(frozenset(wanted))
+        await until(lambda: sum(f in ("live", "quiet") for f in watched.freshness(*wanted)) >= 4, within_s=15)
+        await until(lambda: all(symbol_id in watched.latest for symbol_id in wanted), within_s=15)
+
+        assert {quote.source for quote in watched.latest.values()} == {Source.STREAM, Source.POLL}
+        assert upstream.state.state == "degraded"
+
+
 async def test_once_learned_a_new_socket_is_opened_at_once(tmp_path: Path) -> None:
     async with (
         Simulator(busy(second_get="reconnect")) as sim,

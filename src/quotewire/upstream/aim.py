@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
-from quotewire.errors import AccessTokenError, UpstreamUnavailableError
+from quotewire.errors import AccessTokenError, UpstreamRefusedError, UpstreamUnavailableError
 from quotewire.questrade import requests
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.keeper import Keeper
+
+TOO_LONG_STATUS: Final = frozenset({413, 414, 431})
+TOO_LONG_CODES: Final = frozenset({1003, 1005, 1024})
+"""What Questrade says of a list that is too long; how long it may be is documented nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Aim:
         self._keeper = keeper
         self._desk = desk
         self._under_way: asyncio.Task[Target] | None = None
+        self.most: int | None = None  # symbols in one request, once Questrade found a list too long
 
     async def take(self, ids: Callable[[], frozenset[int]]) -> Target:
         """Have the person's stream carry exactly what `ids` gives when it is asked for; where it is.
@@ -61,7 +67,13 @@ class Aim:
         self._check()
         if not ids:
             raise UpstreamUnavailableError("the stream has nothing to carry any more")
-        port = await self._desk.call_as(self._person, requests.stream_port(sorted(ids)), priority=Priority.STREAM)
+        request = requests.stream_port(sorted(ids))
+        try:
+            port = await self._desk.call_as(self._person, request, priority=Priority.STREAM)
+        except UpstreamRefusedError as refusal:
+            if refusal.status in TOO_LONG_STATUS or refusal.upstream_code in TOO_LONG_CODES:
+                self.most = max(len(ids) // 2, 1)
+            raise
         access = self._keeper.access(self._person)
         if access is None:
             raise AccessTokenError(self._keeper.last_error(self._person))

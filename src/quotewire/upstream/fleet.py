@@ -194,7 +194,7 @@ class Fleet:
     def _distribute(self) -> None:
         now = self._world.monotonic()
         bearers = [
-            Bearer(person, self._is_fit(person, now), self._limits.symbols_per_stream)
+            Bearer(person, self._is_fit(person, now), self._limit(person))
             for person in self._keeper.persons
             if person in self.sessions and not self._keeper.is_dead(person)
         ]
@@ -205,6 +205,10 @@ class Fleet:
             session.assign(shares.get(person, frozenset()))
         if sum(map(len, carried.values())) > len(frozenset[int]().union(*carried.values())):
             self._several_until = now + OVERTAKEN_S
+
+    def _limit(self, person: str) -> int:
+        most = self.sessions[person].most
+        return self._limits.symbols_per_stream if most is None else min(most, self._limits.symbols_per_stream)
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None

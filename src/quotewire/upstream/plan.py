@@ -17,7 +17,7 @@ SLACK_SYMBOLS: Final = 2
 class Limits:
     """`symbols_per_stream`: Questrade documents no limit; the longest list seen in use was some hundred long."""
 
-    symbols_per_stream: int = 500
+    symbols_per_stream: int = 400
 
 
 @dataclass(frozen=True, slots=True)

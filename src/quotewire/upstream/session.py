@@ -116,6 +116,11 @@ class StreamSession:
         """The machine as it stands."""
         return self._machine.snapshot()
 
+    @property
+    def most(self) -> int | None:
+        """How many symbols it may carry, once Questrade found a list too long."""
+        return self._aim.most
+
     # --- what can be told ---
 
     def assign(self, ids: frozenset[int]) -> None:
@@ -392,11 +397,16 @@ class StreamSession:
         self.spoiled += frame.spoiled
         if not frame.patches:
             return
+        asked = self.target.ids if self.target is not None else frozenset[int]()
+        patches = [patch for patch in frame.patches if patch.symbol_id in asked]
         self._feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(patch.symbol_id for patch in frame.patches)
             self.recount()
-        self._sink.on_patches(self, frame.patches)
+        if (
+            patches
+        ):  # what Questrade still sends of symbols that moved to another stream is older than what that one says
+            self._sink.on_patches(self, patches)
 
     def _over(self, event: on.Event) -> None:
         """The socket that was read ended."""
