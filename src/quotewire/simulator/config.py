@@ -8,8 +8,34 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 from quotewire.errors import ConfigurationError
+from quotewire.settings import PERSON_NAME
 
 CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})  # may be sent
+SCOPES: Final = ("read_acc", "read_md", "trade")
+FASTEST: Final = 86_400
+YEAR_S: Final = 31_536_000
+
+BOUNDS: Final[dict[str, tuple[float, float]]] = {
+    "symbols": (1, 50_000),
+    "rate": (0, 100_000),
+    "halts_per_day": (0, 100_000),
+    "port": (0, 65_535),
+    "control_port": (0, 65_535),
+    "api_port": (0, 65_535),
+    "stream_port": (0, 65_535),
+    "tick_s": (0.001, 60),
+    "expires_in": (1, YEAR_S),
+    "refresh_token_days": (0, 3650),
+    "refresh_ends_stream_s": (-1, YEAR_S),
+    "max_argument_length": (1, 1_000_000),
+    "json_close_s": (0, YEAR_S),
+    "auth_timeout_s": (0.01, YEAR_S),
+    "session_idle_s": (0.01, YEAR_S),
+    "ping_s": (0, YEAR_S),
+    "outbox": (1, 10_000_000),
+    "frame_quotes": (1, 50_000),
+}
+"""The least and the most of every number but the seed, the speed and the close codes."""
 
 
 def _setting(default: Any, text: str, *, choices: tuple[str, ...] = (), switch: bool = False) -> Any:
@@ -81,14 +107,19 @@ class SimulatorConfig:
     frame_quotes: int = _setting(200, "quotes in one frame at most", switch=True)
 
     def __post_init__(self) -> None:
-        if not self.persons or len(set(self.persons)) != len(self.persons) or not all(self.persons):
-            raise ConfigurationError("persons must be one or more different names, such as alice,bob")
-        for name, lowest in (("rate", 0), ("symbols", 1), ("tick_s", 0.001), ("expires_in", 1), ("frame_quotes", 1)):
+        named = all(PERSON_NAME.fullmatch(name) for name in self.persons)
+        if not named or not self.persons or len(set(self.persons)) != len(self.persons):
+            told = "persons must be one or more different names, such as alice,bob, of letters, digits, dots and dashes"
+            raise ConfigurationError(told)
+        for name, (lowest, highest) in BOUNDS.items():
             value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise ConfigurationError(f"{name} is {value}: it must be at least {lowest}")
-        if self.speed <= 0:
-            raise ConfigurationError(f"speed is {self.speed}: it must be above 0")
+            if value is not None and not lowest <= value <= highest:  # neither holds for NaN
+                raise ConfigurationError(f"{name} is {value}: it must be {lowest} to {highest}")
+        if not 0 < self.speed <= FASTEST:
+            raise ConfigurationError(f"speed is {self.speed}: it must be above 0, and at most {FASTEST}")
+        unknown = [scope for scope in self.scopes if scope not in SCOPES]
+        if unknown:
+            raise ConfigurationError(f"scopes has {unknown[0]!r}: use {', '.join(SCOPES)}")
         for each in settings():
             choices = each.metadata["choices"]
             if choices and getattr(self, each.name) not in choices:
@@ -96,9 +127,6 @@ class SimulatorConfig:
         for name, code in (("evict_code", self.evict_code), ("bad_token_code", self.bad_token_code or 1000)):
             if code not in CLOSE_CODES:
                 raise ConfigurationError(f"{name} is {code}: no server may send that close code")
-        for name in ("port", "control_port", "api_port", "stream_port"):
-            if not 0 <= getattr(self, name) <= 65_535:
-                raise ConfigurationError(f"{name} is {getattr(self, name)}: it must be 0 to 65535")
 
     @property
     def url_host(self) -> str:

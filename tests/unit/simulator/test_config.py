@@ -1,6 +1,7 @@
 """Settings: refused early, by name."""
 
 import argparse
+import math
 from typing import Any
 
 import pytest
@@ -16,9 +17,20 @@ from quotewire.simulator.config import SimulatorConfig, settings
         ({"persons": ()}, "persons"),
         ({"persons": ("a", "a")}, "persons"),
         ({"persons": ("a", "")}, "persons"),
+        ({"persons": ("a/b",)}, "persons"),
+        ({"persons": ("a=b",)}, "persons"),
         ({"rate": -1.0}, "rate is -1.0"),
+        ({"rate": math.nan}, "rate is nan"),
+        ({"rate": math.inf}, "rate is inf"),
+        ({"rate": 1e9}, "rate is 1000000000.0: it must be 0 to 100000"),
         ({"symbols": 0}, "symbols is 0"),
+        ({"symbols": 9_999_999}, "symbols is 9999999: it must be 1 to 50000"),
         ({"speed": 0.0}, "speed is 0.0"),
+        ({"speed": math.nan}, "speed is nan"),
+        ({"outbox": 0}, "outbox is 0"),
+        ({"tick_s": math.nan}, "tick_s is nan"),
+        ({"refresh_token_days": -1.0}, "refresh_token_days is -1.0"),
+        ({"scopes": ("read_md", "zip")}, "scopes has 'zip': use read_acc, read_md, trade"),
         ({"api_server": "round"}, "api_server is 'round': use slash, none, v1"),
         ({"port": 70_000}, "port is 70000"),
         ({"expires_in": 0}, "expires_in"),
