@@ -50,8 +50,10 @@ def person_report(person: str, keeper: Keeper, fleet: Fleet, desk: Desk, wall: f
         "expiresAt": int(state.expires_at * 1000) or None,
         "apiServer": state.api_server,
         "lastError": state.last_error,
+        "needsOperator": keeper.is_dead(person),
         **desk.report(person),
         "stream": session.snapshot if session else None,
+        "nextAttemptInS": session.next_attempt_in_s if session else None,
         "symbolCount": state.symbol_count,
     }
 

@@ -117,6 +117,12 @@ class StreamSession:
         return self._machine.snapshot()
 
     @property
+    def next_attempt_in_s(self) -> float | None:
+        """Seconds until the next attempt; None when none is planned."""
+        at = self.snapshot.next_attempt_at
+        return None if at is None else max(at - self._now(), 0.0)
+
+    @property
     def most(self) -> int | None:
         """How many symbols it may carry, once Questrade found a list too long."""
         return self._aim.most
