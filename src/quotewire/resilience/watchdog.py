@@ -88,6 +88,7 @@ class WatchdogConfig:
     extended_factor: float = 4.0  # extended hours are this much slower than a pace not yet known
     stream_factor: float = 10.0  # a stream may be silent for this many of its usual gaps
     stream_check_after_s: float = 8.0  # a stream silent for longer is compared with REST
+    stream_unknown_pace_s: float = 5.0  # of a symbol, for that: one call too many is cheap
     unknown_pace_s: float = 60.0  # of a symbol, until its own is known
     symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
     symbol_mute_after_s: float = 60.0
@@ -295,7 +296,8 @@ class Watchdog:
 
     def _is_stream_mute(self, now: float) -> bool:
         """Whether the stream is silent for longer than the paces of its symbols, taken together, explain."""
-        rate = sum(1.0 / max(0.001, self._usual_gap_s(self._symbols[each], REGULAR)) for each in self._trading())
+        gaps = [self._symbols[each].pace.expected_s(REGULAR) for each in self._trading()]
+        rate = sum(1.0 / max(0.001, self._config.stream_unknown_pace_s if gap is None else gap) for gap in gaps)
         if self._stream_last_at is None or rate == 0.0:
             return False
         limit = max(self._config.stream_check_after_s, self._config.stream_factor / rate)

@@ -403,16 +403,19 @@ class StreamSession:
         self.spoiled += frame.spoiled
         if not frame.patches:
             return
-        asked = self.target.ids if self.target is not None else frozenset[int]()
-        patches = [patch for patch in frame.patches if patch.symbol_id in asked]
+        patches = [patch for patch in frame.patches if self._should_carry(patch.symbol_id)]
         self._feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(patch.symbol_id for patch in frame.patches)
             self.recount()
-        if (
-            patches
-        ):  # what Questrade still sends of symbols that moved to another stream is older than what that one says
+        if patches:
             self._sink.on_patches(self, patches)
+
+    def _should_carry(self, symbol_id: int) -> bool:
+        """Whether this stream is believed. What Questrade goes on sending of symbols that moved to another stream may
+        come later than what that one says; data of symbols just asked for may come before the answer.
+        """
+        return symbol_id in self.assigned or (self.target is not None and symbol_id in self.target.ids)
 
     def _over(self, event: on.Event) -> None:
         """The socket that was read ended."""
