@@ -298,7 +298,7 @@ class QuoteWatch:
     seen: dict[int, Seen] = field(default_factory=dict)
     _owed: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
     _epochs: dict[int, int] = field(default_factory=dict)
-    _polled: dict[int, set[int]] = field(default_factory=dict)
+    _brought: dict[int, set[int]] = field(default_factory=dict)
     _data_at: dict[int, float] = field(default_factory=dict)
     updates: int = 0
 
@@ -308,13 +308,17 @@ class QuoteWatch:
             self._epochs[symbol_id] = max(self._epochs.get(symbol_id, 0), seen.quote.epoch)
         self.seen.clear()
         self._owed.clear()
-        self._polled.clear()
+        self._brought.clear()
         self._data_at.clear()
 
     def delivered(self, wire: Wire, versions: dict[int, int]) -> None:
         """The gateway has read a frame."""
         now = self.watch.now()
+        asked = self.watch.broker.accounts[wire.person].asked if wire.person else frozenset()
         for symbol_id, version in versions.items():
+            self._brought.setdefault(symbol_id, set()).add(version)
+            if symbol_id not in asked:  # it may be handed on and need not
+                continue
             self._data_at[symbol_id] = now
             owed = self._owed.setdefault(symbol_id, deque())
             known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
@@ -325,7 +329,7 @@ class QuoteWatch:
         """The gateway has read a REST answer."""
         for symbol_id, version in versions.items():
             self._data_at[symbol_id] = self.watch.now()
-            self._polled.setdefault(symbol_id, set()).add(version)
+            self._brought.setdefault(symbol_id, set()).add(version)
 
     def handed_on(self, quotes: list[Quote]) -> None:
         """Clients are told."""
@@ -370,11 +374,11 @@ class QuoteWatch:
         owed = self._owed.get(symbol_id)
         if owed and owed[0][0] == version:
             owed.popleft()
-        elif version in self._polled.get(symbol_id, ()):
+        elif owed and owed[0][0] < version and quote.source is Source.STREAM:
+            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0][0]} was not")
+        elif version in self._brought.get(symbol_id, ()):
             while owed and owed[0][0] <= version:
                 owed.popleft()
-        elif owed and owed[0][0] < version:
-            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0][0]} was not")
         else:
             fail("Q6 nothing is made up", f"{symbol_id}: version {version} came by no road ({quote.source})")
 
