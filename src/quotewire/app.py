@@ -81,11 +81,14 @@ async def _composed(settings: Settings, listener: socket.socket, vault: Vault) -
     host, port = listener.getsockname()[:2]
     hub: Hub
 
+    loop = asyncio.get_running_loop()
+
     def state_changed(state: UpstreamState) -> None:
-        hub.tell_upstream(state)
+        # Not at once: a client's own command may have changed it, and its whole answer goes first.
+        loop.call_soon(hub.tell_upstream, state)
 
     upstream = Upstream(settings, vault, on_quotes=lambda quotes: hub.publish(quotes), on_state=state_changed)
-    hub = Hub(schedule=asyncio.get_running_loop().call_soon, on_wanted=upstream.want)
+    hub = Hub(schedule=loop.call_soon, on_wanted=upstream.want)
     tokens = ClientTokens(vault.derive_key("client tokens"), ttl_s=settings.token_ttl_ms / 1000)
     gate = Gate(settings, hub, tokens, upstream)
     services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
