@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from quotewire.errors import AccessTokenError, QuotewireError, TokenSpentError, UntrustedHostError
@@ -34,6 +34,7 @@ FAREWELL_S: Final = 1.2  # what exchanges under way get when the gateway stops
 START_SPACING_S: Final = 3.0  # the login server does not like two at once
 RATE_STEP_S: Final = 2.0
 RATE_CAP_S: Final = 10.0
+NO_SHIFT_S: Final = 2.0
 SHORT_LIFE_SHARE: Final = 0.5
 
 QUICK: Final = Backoff(base_s=1.0, cap_s=10.0)
@@ -56,6 +57,8 @@ class Login:
     retry_at: float = 0.0
     short_lives: int = 0
     refused: str | None = field(default=None, repr=False)  # the access token Questrade refused
+    raw_obtained_at: float = 0.0  # as the vault has it, by the wall clock of then
+    shift_s: float = 0.0  # from that to the steady clock
     rehosts: int = 0
     rehost_at: float = 0.0
     host_error: str = ""
@@ -78,6 +81,7 @@ class Keeper:
         before_refresh: Callable[[str], Awaitable[None]] | None = None,
         policy: RefreshPolicy = DEFAULT_POLICY,
         now: Callable[[], float] = time.time,
+        wall: Callable[[], float] | None = None,
         chance: Chance = random.random,
         exchange: Callable[[Errand], Awaitable[Report]] = exchange,
     ) -> None:
@@ -88,6 +92,7 @@ class Keeper:
         self._before_refresh = before_refresh
         self._policy = policy
         self._now = now
+        self._wall = wall or now
         self._chance = chance
         self._exchange_by = exchange
         self._tokens: dict[str, Token] = {}
@@ -226,7 +231,12 @@ class Keeper:
     def rehost(self, person: str) -> None:
         """The API host of a working token cannot be reached: the next token may name another."""
         login, now = self._logins.get(person), self._now()
-        if login is None or self.access(person) is None or login.flight is not None or now < login.rehost_at:
+        if (
+            login is None
+            or self.access(person) is None
+            or login.flight is not None
+            or now < max(login.rehost_at, login.retry_at)
+        ):
             return
         login.rehosts += 1
         login.rehost_at = now + REHOST.ceiling(login.rehosts)
@@ -328,7 +338,7 @@ class Keeper:
             master_key=self._vault.master_key,
             person=person,
             login_url=self._settings.login_url,
-            seen_obtained_at=self._tokens[person].obtained_at,
+            seen_obtained_at=self._logins[person].raw_obtained_at,
         )
 
     def _settle(self, person: str, why: Why, report: Report) -> None:
@@ -342,6 +352,8 @@ class Keeper:
             self._note(person, why, f"{person}'s token was refreshed ({why})")
             return
         login.failures += 1
+        if why is Why.HOST_UNREACHABLE:  # it taught nothing about the host
+            login.rehosts, login.rehost_at = max(login.rehosts - 1, 0), 0.0
         pace = QUICK if report.ending in SAFE_ENDINGS else SLOW
         login.retry_at = self._now() + max(pace.delay(login.failures, self._chance), report.retry_after_s)
         if report.retry_after_s:
@@ -364,9 +376,7 @@ class Keeper:
         """Read the vault again; persons added, replaced or removed by hand are noticed here."""
         before = self._tokens
         tokens = {person: self._vault.get(person) for person in self._vault.persons()}
-        self._tokens = {person: token for person, token in tokens.items() if token is not None}
-        for person in self._tokens:
-            self._logins.setdefault(person, Login())
+        self._tokens = {person: self._aged(person, token) for person, token in tokens.items() if token is not None}
         for person, token in self._tokens.items():
             login = self._logins[person]
             if person in before and before[person].obtained_at != token.obtained_at:
@@ -378,6 +388,26 @@ class Keeper:
         for person in before.keys() - self._tokens.keys():
             self._note(person, Why.REMOVED, f"{person} was removed from the vault")
             self._on_change(person)
+
+    def _aged(self, person: str, token: Token) -> Token:
+        """The token with its times on the steady clock, so that nobody who sets the wall clock changes its age.
+
+        A pair that seems to come from the future was made a moment ago, by a clock that was set back since.
+        """
+        login = self._logins.setdefault(person, Login())
+        if not token.obtained_at:
+            login.raw_obtained_at = login.shift_s = 0.0
+            return token
+        if token.obtained_at != login.raw_obtained_at:
+            login.raw_obtained_at = token.obtained_at
+            age_s = max(self._wall() - token.obtained_at, 0.0)
+            shift_s = self._now() - age_s - token.obtained_at
+            login.shift_s = shift_s if abs(shift_s) > NO_SHIFT_S else 0.0
+        if not login.shift_s:
+            return token
+        return replace(
+            token, obtained_at=token.obtained_at + login.shift_s, expires_at=token.expires_at + login.shift_s
+        )
 
     def _known(self, person: str) -> Token:
         token = self._tokens.get(person)

@@ -54,7 +54,7 @@ class Probe(Protocol):
 
 
 class Errand(msgspec.Struct, kw_only=True):
-    """What to exchange. `seen_obtained_at` is the age of the pair the sender knows: a newer one ends the errand."""
+    """What to exchange. `seen_obtained_at` stands for the pair the sender knows: another one ends the errand."""
 
     data_dir: str
     master_key: bytes
@@ -136,7 +136,7 @@ async def exchange(vault: Vault, errand: Errand, means: Means = REAL) -> Report:
     if token.state is TokenState.REFRESHING:  # the lock is ours, so whoever sent it has died
         lost = Lost("the process that was refreshing ended before the answer came")
         token = vault.fail_refresh(errand.person, lost)
-    if token.state is TokenState.FRESH and token.obtained_at > errand.seen_obtained_at:
+    if token.state is TokenState.FRESH and token.obtained_at != errand.seen_obtained_at:
         return Report(ending=Ending.ALREADY)
     if not token.can_be_sent:
         return Report(ending=Ending.DEAD, reason=advice(errand.person, token) or token.last_error)

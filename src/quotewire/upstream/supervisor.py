@@ -14,7 +14,7 @@ from quotewire.questrade import requests
 from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.settings import Settings
 from quotewire.upstream.chronicle import Chronicle, Happening
-from quotewire.upstream.clock import MarketClock
+from quotewire.upstream.clock import MarketClock, SteadyClock
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.directory import Directory
 from quotewire.upstream.fleet import Fleet
@@ -59,7 +59,8 @@ class Upstream:
         self._on_state = on_state
         self._world = world
         self._chronicle = Chronicle(world.wall)
-        self._clock = MarketClock(world)
+        self._steady = SteadyClock(world)
+        self._clock = MarketClock(world, self._steady)
         self._directory = Directory.open(settings.data_dir, world.wall)
         self._keeper = Keeper(
             settings,
@@ -67,16 +68,18 @@ class Upstream:
             chronicle=self._chronicle,
             on_change=self._token_changed,
             before_refresh=lambda person: self._fleet.leave(person),
-            now=world.wall,
+            now=self._steady.now,
+            wall=world.wall,
             chance=world.chance,
             exchange=world.exchange,
         )
-        self._rest = world.rest()
+        self._rest = world.rest(self._clock.theirs)
         self._desk = Desk(
             self._keeper,
             self._rest,
             chronicle=self._chronicle,
             on_answer=lambda person: self._fleet.reached(person),
+            theirs=self._clock.theirs,
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)

@@ -41,6 +41,7 @@ class Visitor:
         self._now = now
         self._next: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
+        self._jumps = clock.jumps
         self._unreached: dict[str, int] = {}
         self._stir = asyncio.Event()
 
@@ -57,6 +58,9 @@ class Visitor:
         """Visit until cancelled."""
         while True:
             self._stir.clear()
+            if self._jumps != self._clock.jumps:
+                self._jumps = self._clock.jumps
+                self._next.clear()
             for person in self._keeper.persons:
                 access = self._keeper.access(person)
                 if access is None:
