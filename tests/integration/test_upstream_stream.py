@@ -93,7 +93,7 @@ async def test_a_list_that_is_too_long_for_questrade_is_cut_and_the_rest_is_poll
         await until(lambda: all(symbol_id in watched.latest for symbol_id in wanted), within_s=15)
 
         assert {quote.source for quote in watched.latest.values()} == {Source.STREAM, Source.POLL}
-        assert upstream.state.state == "degraded"
+        await until(lambda: upstream.state.state == "degraded", within_s=3)
 
 
 async def test_once_learned_a_new_socket_is_opened_at_once(tmp_path: Path) -> None:
