@@ -13,7 +13,7 @@ from quotewire.simulator import Simulator, SimulatorConfig
 DEFAULTS = {
     "QUOTEWIRE_ENV": "development",
     # A stranger opens many tabs on one machine.
-    "MAX_CONNECTIONS_PER_IP": "200",
+    "MAX_CONNECTIONS_PER_IP": "1000",
     "LOG_LEVEL": "warning",
 }
 

@@ -29,6 +29,24 @@ PATIENCE = 8
 HTTP_CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
+class HeadAsGet:
+    """ASGI middleware that answers HEAD wherever GET is answered (RFC 9110 section 9.1): the same, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def bodiless(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, bodiless)
+
+
 class BodyLimit:
     """ASGI middleware that refuses a body longer than the limit, declared or not, before anyone holds it whole."""
 
@@ -75,6 +93,7 @@ def create(services: Services) -> FastAPI:
         description="One Questrade login, any number of screens. The WebSocket is described in spec/PROTOCOL.md.",
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(HeadAsGet)
     origins = list(services.settings.cors_origins)
     if origins:  # the outermost, so that a page can read the refusals of the others too
         app.add_middleware(
@@ -89,7 +108,41 @@ def create(services: Services) -> FastAPI:
     for module in (routes_auth, routes_market, routes_ops):
         app.include_router(module.router(services))
     _serve_dashboard(app)
+    _describe_refusals(app)
     return app
+
+
+def _describe_refusals(app: FastAPI) -> None:
+    """A bad request is answered with 400 and the failure envelope: the OpenAPI document has to say so too."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                if operation["responses"].pop("422", None) is not None:
+                    failure = {"schema": {"$ref": "#/components/schemas/Failure"}}
+                    told = {"description": "The request is malformed", "content": {"application/json": failure}}
+                    operation["responses"]["400"] = told
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(name, None)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _malformed(request: Request, error: dict[str, Any]) -> str:
+    """Say what is wrong with a request, from the first thing that was found."""
+    where = ".".join(str(part) for part in error["loc"] if part != "body")
+    if error["type"] == "json_invalid":
+        return f"the body is not JSON: {error['ctx']['error']} (character {where})"
+    if where:
+        return f"{where}: {error['msg']}"
+    if error["type"] == "missing":
+        return "this path needs a JSON object as its body"
+    if not request.headers.get("content-type", "").lower().startswith("application/json"):
+        return "the body must be sent with content-type: application/json"
+    return "the body must be a JSON object"
 
 
 def _handle_failures(app: FastAPI) -> None:
@@ -97,10 +150,7 @@ def _handle_failures(app: FastAPI) -> None:
         return failure(request, error.status, error.code, str(error), error.headers)
 
     async def invalid(request: Request, error: Any) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
-        told = f"{where}: {first['msg']}" if where else str(first["msg"])
-        return failure(request, 400, "invalid_request", told)
+        return failure(request, 400, "invalid_request", _malformed(request, error.errors()[0]))
 
     async def http(request: Request, error: Any) -> Response:
         code = HTTP_CODES.get(error.status_code, f"http_{error.status_code}")
