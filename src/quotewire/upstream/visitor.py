@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from quotewire.errors import UpstreamError
+from quotewire.errors import AccessTokenError, RateLimitedError, UpstreamError, UpstreamRefusedError
 from quotewire.questrade import requests
 from quotewire.questrade.rest import ApiUnreachableError
 from quotewire.upstream.clock import MarketClock
@@ -93,5 +93,5 @@ class Visitor:
             self._unreached[person] = self._unreached.get(person, 0) + 1
             if self._unreached[person] >= UNREACHED:
                 self._keeper.rehost(person)
-        else:
-            self._unreached.pop(person, None)
+        elif isinstance(error, (RateLimitedError, AccessTokenError, UpstreamRefusedError)):
+            self._unreached.pop(person, None)  # it answers; a breaker that is open tells nothing about it
