@@ -22,6 +22,17 @@ MOVES = """([selector, changes]) => new Promise((done) => {
   }).observe(cell, { subtree: true, childList: true, characterData: true });
 })"""
 
+KEEP_WORDS = """(symbols) => {
+  window.words = Object.fromEntries(symbols.map((symbol) => {
+    const word = document.querySelector(`[data-testid="row-${symbol}"] [data-testid="freshness"]`);
+    const seen = [word.textContent];
+    new MutationObserver(() => {
+      if (word.textContent !== seen[seen.length - 1]) seen.push(word.textContent);
+    }).observe(word, { subtree: true, childList: true, characterData: true });
+    return [symbol, seen];
+  }));
+}"""
+
 
 @dataclass(slots=True)
 class Dashboard:
@@ -70,6 +81,23 @@ class Dashboard:
         await expect(self.cell(symbol, name)).not_to_have_text(NO_VALUE, timeout=PATIENCE_MS)
         seen: list[str] = await self.page.evaluate(MOVES, [selector, changes])
         return seen
+
+    async def keep_words(self, symbols: Sequence[str]) -> None:
+        """From now on note every freshness these rows show, however briefly."""
+        await self.page.evaluate(KEEP_WORDS, list(symbols))
+
+    async def words(self) -> dict[str, list[str]]:
+        """What was noted, in order, for each symbol."""
+        seen: dict[str, list[str]] = await self.page.evaluate("window.words")
+        return seen
+
+    def person(self, name: str) -> Locator:
+        """The person's card in the upstream panel."""
+        return self.part(f"person-{name}")
+
+    def fact(self, name: str, fact: str) -> Locator:
+        """One line of a person's card."""
+        return self.person(name).locator(f'[data-fact="{fact}"]')
 
     async def picture(self, name: str) -> None:
         """Keep a screenshot for people; git does not see it."""

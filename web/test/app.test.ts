@@ -3,7 +3,7 @@ import { Directory } from "../src/app/directory.ts";
 import { WATCHLIST_KEY, WatchList } from "../src/app/watchlist.ts";
 import { Api } from "../src/client/api.ts";
 import { initialState } from "../src/client/state.ts";
-import { describe as explain } from "../src/ui/header.ts";
+import { describe as explain, describeTally } from "../src/ui/header.ts";
 import { CONFIG } from "./support.ts";
 
 function storage(content?: string) {
@@ -90,7 +90,18 @@ describe("the line under the header", () => {
   });
 
   test("passes on what is wrong upstream", () => {
-    const upstream = { state: "degraded", reason: "polling, as no stream can be had", since: 0 };
-    expect(explain({ ...state, phase: "ready", upstream }, CONFIG, 0)).toBe("polling, as no stream can be had");
+    const upstream = { state: "degraded", reason: "polling", since: 0 };
+    const told = explain({ ...state, phase: "ready", upstream }, CONFIG, 0);
+    expect(told).toBe("no stream for some symbols; they are asked for at intervals");
+  });
+
+  test("says the code of a reason it does not know, and since when it stands", () => {
+    const upstream = { state: "error", reason: "a_newer_reason", since: 1_000 };
+    expect(explain({ ...state, phase: "ready", upstream }, CONFIG, 0)).toMatch(/^a_newer_reason, since \d\d:\d\d:01$/);
+  });
+
+  test("names how many rows are not live, and only then", () => {
+    expect(describeTally({ stale: 0, recovering: 0, polled: 0 })).toBe("");
+    expect(describeTally({ stale: 2, recovering: 0, polled: 1 })).toBe("2 stale, 1 polled");
   });
 });

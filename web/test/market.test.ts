@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { initialState, type SessionState } from "../src/client/state.ts";
 import { Book, type Entry, HISTORY_LENGTH } from "../src/market/book.ts";
 import { History } from "../src/market/history.ts";
-import { shown } from "../src/market/trust.ts";
+import { shown, tally } from "../src/market/trust.ts";
+import { meaning } from "../src/ui/meaning.ts";
 import { CONFIG, quote } from "./support.ts";
 
 describe("book", () => {
@@ -103,5 +104,40 @@ describe("what a row may claim", () => {
     expect(shown("A", undefined, ready, CONFIG, 200)).toBe("waiting");
     const refused = new Map([["A", { code: "unknown_symbol", reason: "no", retryable: false }]]);
     expect(shown("A", undefined, { ...ready, refused }, CONFIG, 200)).toBe("refused");
+  });
+});
+
+test("rows are counted by what is not live about them, each once", () => {
+  const rows = (
+    [
+      ["live", "stream"],
+      ["stale", "stream"],
+      ["stale", "poll"],
+      ["recovering", "stream"],
+      ["recovering", "poll"],
+      ["polled", "stream"],
+      ["closed", "poll"],
+      ["waiting", undefined],
+    ] as const
+  ).map(([shown, source]) => ({ shown, source }));
+  expect(tally(rows)).toEqual({ stale: 2, recovering: 1, polled: 2 });
+});
+
+describe("the tooltip of a row", () => {
+  const since = new Date(2026, 0, 5, 9, 31, 7).getTime();
+
+  test("says what the word means, since when, and when data last came where they are not current", () => {
+    const row = { since, receivedAt: since - 5_000, source: "stream" } as const;
+    expect(meaning({ ...row, shown: "stale" })).toBe(
+      "stale since 09:31:07: the last value known; it may be out of date; last data at 09:31:02",
+    );
+    expect(meaning({ ...row, shown: "live" })).toBe("live since 09:31:07: the quote is current");
+    expect(meaning({ since, shown: "waiting", source: undefined, receivedAt: undefined })).toMatch(/^waiting since/);
+  });
+
+  test("tells polled by the gateway from repaired", () => {
+    const row = { since, receivedAt: since, shown: "recovering" } as const;
+    expect(meaning({ ...row, source: "poll" })).toContain("the gateway asks at intervals");
+    expect(meaning({ ...row, source: "stream" })).toContain("is being repaired");
   });
 });

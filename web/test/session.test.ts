@@ -5,7 +5,7 @@ import { quote, Walk, welcome } from "./support.ts";
 describe("connecting", () => {
   test("asks for persons, then a token, then opens, greets, subscribes and pings", () => {
     const walk = new Walk().feed({ type: "want", symbols: ["AAPL", "RY.TO"] }, { type: "start" });
-    expect(walk.effects.map((effect) => effect.type)).toEqual(["hangUp", "fetchPersons"]);
+    expect(walk.effects.map((effect) => effect.type)).toEqual(["hangUp", "fetchPersons", "arm"]);
     expect(walk.status).toBe("connecting");
 
     walk.feed({ type: "persons", names: ["alice"] });

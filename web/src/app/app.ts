@@ -1,41 +1,56 @@
 /** Puts the parts together: client, book, directory, watch list, and what is seen of them. */
 
-import { Api } from "../client/api.ts";
+import { Api, type Beacon } from "../client/api.ts";
 import { Client } from "../client/client.ts";
 import { watchEnvironment } from "../client/environment.ts";
+import { metricsReport } from "../client/metrics.ts";
 import type { Quote } from "../client/protocol.ts";
 import type { SessionState } from "../client/state.ts";
 import { openWebSocket } from "../client/transport.ts";
 import type { Config } from "../config.ts";
 import { Book } from "../market/book.ts";
-import { shown } from "../market/trust.ts";
+import { shown, type Tally, tally } from "../market/trust.ts";
 import { FrameBatch } from "../ui/frame.ts";
 import { Header } from "../ui/header.ts";
+import { Panel } from "../ui/panel.ts";
 import type { RowView } from "../ui/row.ts";
 import { Search } from "../ui/search.ts";
 import { Table } from "../ui/table.ts";
 import { Directory } from "./directory.ts";
+import { UpstreamWatch } from "./upstream-watch.ts";
 import { browserStorage, WATCHLIST_KEY, WatchList } from "./watchlist.ts";
 
 const TICK_MS = 1_000;
 
+const sendBeacon: Beacon = (url, text) => navigator.sendBeacon(url, new Blob([text], { type: "application/json" }));
+
 export class App {
   readonly #config: Config;
   readonly #book = new Book();
-  readonly #list = new WatchList(browserStorage());
+  readonly #storage = browserStorage();
+  readonly #list = new WatchList(this.#storage);
+  readonly #panel: Panel;
+  readonly #watch: UpstreamWatch;
   readonly #client: Client;
   readonly #directory: Directory;
   readonly #table: Table;
   readonly #header: Header;
   readonly #rows: FrameBatch<string>;
   readonly #heads: FrameBatch<"header">;
+  #tally: Tally = { stale: 0, recovering: 0, polled: 0 };
 
   constructor(config: Config) {
     this.#config = config;
-    const api = new Api(config.apiBase, (url, init) => fetch(url, init));
+    const api = new Api(config.apiBase, (url, init) => fetch(url, init), sendBeacon);
+    this.#panel = new Panel(this.#storage, (open) => this.#lookUpstream(open));
+    this.#watch = new UpstreamWatch({
+      ask: (signal) => api.upstream(signal),
+      onReport: (report) => this.#panel.update(report, Date.now()),
+      onFailure: (message) => this.#panel.fail(message),
+    });
     this.#table = new Table({ view: (symbol) => this.#view(symbol), onRemove: (symbol) => this.#remove(symbol) });
     this.#rows = new FrameBatch((symbols) => this.#table.update(symbols));
-    this.#heads = new FrameBatch(() => this.#header.update(this.#client.state, Date.now()));
+    this.#heads = new FrameBatch(() => this.#drawHeader());
     this.#directory = new Directory(api, (symbols) => this.#markRows(symbols));
     this.#client = new Client({
       api,
@@ -58,6 +73,8 @@ export class App {
     this.#client.start();
     watchEnvironment((event) => this.#client.dispatch(event));
     window.addEventListener("storage", (event) => event.key === WATCHLIST_KEY && this.#onOtherTab());
+    document.addEventListener("visibilitychange", () => this.#lookUpstream(this.#panel.open));
+    this.#lookUpstream(this.#panel.open);
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -110,9 +127,33 @@ export class App {
     for (const symbol of symbols) this.#rows.mark(symbol);
   }
 
+  #lookUpstream(open: boolean): void {
+    this.#watch.look(open && !document.hidden);
+    if (open) this.#drawHealth();
+  }
+
+  #drawHealth(): void {
+    this.#panel.updateHealth(metricsReport(this.#client.state, { now: Date.now(), config: this.#config.session }));
+  }
+
+  /** Counting the rows is left to the tick: it is far too much for every frame of a long list. */
+  #drawHeader(): void {
+    this.#header.update(this.#client.state, this.#tally, Date.now());
+  }
+
+  #countRows(): void {
+    const rows = this.#list.symbols.map((symbol) => {
+      const { shown, entry } = this.#view(symbol);
+      return { shown, source: entry?.quote.source };
+    });
+    this.#tally = tally(rows);
+  }
+
   /** Once a second: ages, the countdown, and what ceases to be true by time alone. */
   #tick(): void {
+    this.#countRows();
     this.#heads.mark("header");
+    if (this.#panel.open && !document.hidden) this.#drawHealth();
     const { phase } = this.#client.state;
     if (phase === "ready") {
       this.#table.updateAges();

@@ -1,5 +1,7 @@
 /** The gateway's REST paths, each as one function. All answer `{success, data}` or `{success: false, error}`. */
 
+import { parseReport, type UpstreamReport } from "../upstream/report.ts";
+import type { MetricsReport } from "./metrics.ts";
 import { isQuote, type Quote } from "./protocol.ts";
 
 /** What the gateway tells of one symbol. */
@@ -26,6 +28,8 @@ export class ApiError extends Error {
 }
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+/** Send JSON text that outlives the page; false when the browser would not take it. */
+export type Beacon = (url: string, text: string) => boolean;
 
 const TIMEOUT_MS = 10_000;
 /** Symbols in one request for quotes; the gateway takes up to a thousand. */
@@ -37,11 +41,13 @@ const isDetail = (value: unknown): value is SymbolDetail => isObject(value) && t
 export class Api {
   readonly #base: string;
   readonly #fetch: Fetch;
+  readonly #beacon: Beacon;
 
   /** `base` has no slash at its end. */
-  constructor(base: string, fetcher: Fetch) {
+  constructor(base: string, fetcher: Fetch, beacon: Beacon = () => false) {
     this.#base = base;
     this.#fetch = fetcher;
+    this.#beacon = beacon;
   }
 
   /** Names of the persons the gateway can connect as, the active ones first. */
@@ -83,6 +89,18 @@ export class Api {
       chunks.map((chunk) => this.#call("/api-market/quotes/batch", signal, { symbols: chunk })),
     );
     return answers.flatMap((data) => (Array.isArray(data) ? data.filter(isQuote) : []));
+  }
+
+  /** How the gateway stands with Questrade: persons, streams, budgets, breakers and the last reasons. */
+  async upstream(signal: AbortSignal): Promise<UpstreamReport> {
+    return parseReport(await this.#call("/api/upstream", signal));
+  }
+
+  /** Hand in this page's metrics. Nothing hangs on it: a gateway that collects none, or is away, is not asked again. */
+  report(report: MetricsReport, leaving: boolean): void {
+    const path = "/api/metrics/websocket";
+    if (leaving && this.#beacon(this.#base + path, JSON.stringify(report))) return;
+    this.#call(path, new AbortController().signal, report).catch(() => undefined);
   }
 
   async #call(path: string, signal: AbortSignal, body?: unknown): Promise<unknown> {

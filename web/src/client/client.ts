@@ -105,6 +105,7 @@ export class Client {
     disarm: ({ timer }) => this.#disarm(timer),
     poll: ({ symbols }) => this.#poll(symbols),
     deliver: ({ quotes }) => this.#options.onQuotes(quotes),
+    report: ({ report, leaving }) => this.#options.api.report(report, leaving),
   };
 
   #perform(effect: Effect): void {

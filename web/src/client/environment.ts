@@ -20,6 +20,7 @@ export function watchEnvironment(dispatch: (event: SessionEvent) => void): () =>
   }, LOOK_EVERY_MS);
   window.addEventListener("offline", () => dispatch({ type: "offline" }), listen);
   window.addEventListener("online", () => dispatch({ type: "online" }), listen);
+  window.addEventListener("pagehide", () => dispatch({ type: "leaving" }), listen);
   document.addEventListener("visibilitychange", () => document.hidden || dispatch({ type: "visible" }), listen);
   return () => {
     stop.abort();

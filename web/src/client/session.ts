@@ -9,6 +9,7 @@ import { explain, verdict } from "./closes.ts";
 import { ping, pongTimeoutMs, pulse } from "./heartbeat.ts";
 import { makeId } from "./ids.ts";
 import { onMessage } from "./messages.ts";
+import { count, metricsReport, REPORT_EVERY_MS } from "./metrics.ts";
 import { attempt, end, enter, lose } from "./moves.ts";
 import { PROTOCOL_VERSION } from "./protocol.ts";
 import {
@@ -135,6 +136,29 @@ const now =
   (state: SessionState, _event: SessionEvent, at: Moment): Step =>
     attempt(state, at, reason);
 
+const ARM_REPORT: Effect = { type: "arm", timer: "report", afterMs: REPORT_EVERY_MS };
+
+const onStart: Handler<"start"> = (state, _event, at) => {
+  const [next, effects] = attempt(state, at, "looking for the gateway");
+  return [next, [...effects, ARM_REPORT]];
+};
+
+const onStop: Handler<"stop"> = (state, _event, at) => {
+  const [next, effects] = end(state, "stopped", at, "stopped by this page");
+  return [next, [...effects, { type: "disarm", timer: "report" }]];
+};
+
+const onReportDue = (state: SessionState, at: Moment): Step => [
+  state,
+  [{ type: "report", report: metricsReport(state, at), leaving: false }, ARM_REPORT],
+];
+
+/** The page may be closed for good, or only be put away: what it counted so far is handed in either way. */
+const onLeaving: Handler<"leaving"> = (state, _event, at) => {
+  if (state.phase === "stopped") return stay(state);
+  return [state, [{ type: "report", report: metricsReport(state, at), leaving: true }]];
+};
+
 const opening: Handlers = {
   opened: onOpened,
   closed: onNotOpened,
@@ -144,7 +168,7 @@ const opening: Handlers = {
 };
 
 const TRANSITIONS: Readonly<Record<Phase, Handlers>> = {
-  stopped: { start: now("looking for the gateway") },
+  stopped: { start: onStart },
   identifying: {
     persons: onPersons,
     personsFailed: (state, event, at) => lose(state, at, event.message),
@@ -214,7 +238,7 @@ const onPollFailed: Handler<"pollFailed"> = (state, event, at) => {
 /** What may happen at any time, beside what the phase's own table says. */
 const ALWAYS: Handlers = {
   start: stay,
-  stop: (state, _event, at) => end(state, "stopped", at, "stopped by this page"),
+  stop: onStop,
   want: onWant,
   polled: onPolled,
   pollFailed: onPollFailed,
@@ -222,6 +246,7 @@ const ALWAYS: Handlers = {
   online: stay,
   visible: stay,
   woke: stay,
+  leaving: onLeaving,
   retry: stay,
 };
 
@@ -237,9 +262,16 @@ function illegal(state: SessionState, event: SessionEvent): never {
 
 /** One step of the machine. Raises IllegalTransition when the event cannot happen now. */
 export function step(state: SessionState, event: SessionEvent, at: Moment): Step {
+  const [next, effects] = move(state, event, at);
+  const metrics = count(state, event, next, effects, at.now);
+  return [metrics === next.metrics ? next : { ...next, metrics }, effects];
+}
+
+function move(state: SessionState, event: SessionEvent, at: Moment): Step {
   if (event.type === "timer" && event.timer === "poll") {
     return [state, [{ type: "poll", symbols: [...state.wanted] }]];
   }
+  if (event.type === "timer" && event.timer === "report") return onReportDue(state, at);
   const handler = (TRANSITIONS[state.phase][event.type] ?? ALWAYS[event.type]) as Handler<Kind> | undefined;
   return handler ? handler(state, event as never, at) : illegal(state, event);
 }

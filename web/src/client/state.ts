@@ -1,6 +1,7 @@
 /** The words of the connection machine: its phases, what happens to it, what it asks for, what it remembers. */
 
 import type { BackoffPlan } from "./backoff.ts";
+import { type Metrics, type MetricsReport, noMetrics } from "./metrics.ts";
 import type { ClientMessage, Decoded, Quote, Upstream } from "./protocol.ts";
 
 /**
@@ -14,7 +15,7 @@ export type Phase =
 /** What a person is told. Derived from the state, see `statusOf`. */
 export type Status = "disconnected" | "connecting" | "connected" | "degraded" | "error";
 
-export type Timer = "person" | "upgrade" | "auth" | "pulse" | "pong" | "retry" | "poll" | "resubscribe";
+export type Timer = "person" | "upgrade" | "auth" | "pulse" | "pong" | "retry" | "poll" | "resubscribe" | "report";
 
 export interface SessionConfig extends BackoffPlan {
   readonly maxAttempts: number;
@@ -58,6 +59,7 @@ export type SessionEvent =
   | { readonly type: "online" }
   | { readonly type: "visible" }
   | { readonly type: "woke"; readonly sleptMs: number }
+  | { readonly type: "leaving" }
   | { readonly type: "retry" };
 
 export type Effect =
@@ -70,7 +72,9 @@ export type Effect =
   | { readonly type: "arm"; readonly timer: Timer; readonly afterMs: number }
   | { readonly type: "disarm"; readonly timer: Timer }
   | { readonly type: "poll"; readonly symbols: readonly string[] }
-  | { readonly type: "deliver"; readonly quotes: readonly Quote[] };
+  | { readonly type: "deliver"; readonly quotes: readonly Quote[] }
+  /** Hand the metrics in; `leaving`: the page may be gone before an answer comes. */
+  | { readonly type: "report"; readonly report: MetricsReport; readonly leaving: boolean };
 
 /** Times are ms since 1970 by this machine's clock. */
 export interface SessionState {
@@ -110,6 +114,7 @@ export interface SessionState {
   readonly skipped: number;
   readonly malformed: number;
   readonly complaint: string | null;
+  readonly metrics: Metrics;
 }
 
 /** What a step may look at beside the state and the event. `now` in ms since 1970. */
@@ -152,6 +157,7 @@ export function initialState(connectionId: string, now: number): SessionState {
     skipped: 0,
     malformed: 0,
     complaint: null,
+    metrics: noMetrics(now),
   };
 }
 

@@ -15,6 +15,24 @@ const POLLS_BELIEVED = 2;
 /** A word of a newer gateway that is not known here is not trusted. */
 const own = (entry: Entry): Shown => (KNOWN.has(entry.quote.freshness) ? (entry.quote.freshness as Shown) : "stale");
 
+/** How many rows show something other than a current quote of a live connection. */
+export interface Tally {
+  readonly stale: number;
+  readonly recovering: number;
+  readonly polled: number;
+}
+
+/** Count rows by word; what the gateway polls is its `recovering` from the source `poll`. */
+export function tally(rows: Iterable<{ readonly shown: Shown; readonly source: string | undefined }>): Tally {
+  let [stale, recovering, polled] = [0, 0, 0];
+  for (const { shown, source } of rows) {
+    if (shown === "stale") stale += 1;
+    else if (shown === "polled" || (shown === "recovering" && source === "poll")) polled += 1;
+    else if (shown === "recovering") recovering += 1;
+  }
+  return { stale, recovering, polled };
+}
+
 /** The word for one row. Whatever was not confirmed over the road that is open now is never shown as live. */
 export function shown(
   symbol: string,

@@ -30,6 +30,33 @@ export class TextSlot {
   }
 }
 
+/** The text of the element for `selector`, which holds nothing else from now on. */
+export function slot(selector: string): TextSlot {
+  const text = new TextSlot();
+  find(selector).replaceChildren(text.node);
+  return text;
+}
+
+/** A list of names with values; a name appears when it is first set. Tests find a value by `data-fact`. */
+export class Facts {
+  readonly #list: HTMLElement;
+  readonly #slots = new Map<string, TextSlot>();
+
+  constructor(list: HTMLElement) {
+    this.#list = list;
+  }
+
+  set(name: string, value: string): void {
+    let text = this.#slots.get(name);
+    if (!text) {
+      text = new TextSlot();
+      this.#slots.set(name, text);
+      this.#list.append(make("div", {}, make("dt", {}, name), make("dd", { "data-fact": name }, text.node)));
+    }
+    text.set(value);
+  }
+}
+
 /** Set or remove an attribute, only where it differs. */
 export function setAttribute(element: Element, name: string, value: string | null): void {
   if (element.getAttribute(name) === value) return;

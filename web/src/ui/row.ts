@@ -6,6 +6,7 @@ import type { Entry } from "../market/book.ts";
 import type { Shown } from "../market/trust.ts";
 import { make, setAttribute, TextSlot } from "./dom.ts";
 import { age, change, count, NONE, price, size } from "./format.ts";
+import { meaning } from "./meaning.ts";
 import { sparkPath } from "./sparkline.ts";
 
 const SPARK_WIDTH = 100;
@@ -20,18 +21,6 @@ export interface RowView {
   readonly shown: Shown;
   readonly now: number;
 }
-
-const WORDS: Readonly<Record<Shown, string>> = {
-  live: "the quote is current",
-  quiet: "current; nothing has changed for a while",
-  stale: "the last value known; it may be out of date",
-  halted: "trading is halted",
-  closed: "the market is closed",
-  recovering: "the connection is back, the first new quote is awaited",
-  polled: "asked for at intervals, as there is no live connection",
-  waiting: "no quote yet",
-  refused: "the gateway does not serve this symbol",
-};
 
 /** A price with its size that flashes when the price moves. */
 class PriceCell {
@@ -83,6 +72,7 @@ export class Row {
   readonly #source: HTMLElement;
   readonly #freshness: HTMLTableCellElement;
   #drawn = "";
+  #since = 0;
 
   constructor(symbol: string, onRemove: () => void) {
     const text = this.#text;
@@ -125,8 +115,9 @@ export class Row {
     this.#toggle(this.#badge, this.#text.badge, quote?.delayed ? "delayed" : "");
     const elsewhere = quote && quote.source !== "stream" && view.shown !== "polled";
     this.#toggle(this.#source, this.#text.source, elsewhere ? quote.source : "");
-    this.#text.word.set(view.shown);
-    setAttribute(this.#freshness, "title", WORDS[view.shown]);
+    if (this.#text.word.set(view.shown)) this.#since = view.now;
+    const told = { shown: view.shown, source: quote?.source, since: this.#since, receivedAt: quote?.receivedAt };
+    setAttribute(this.#freshness, "title", meaning(told));
     setAttribute(this.element, "data-freshness", view.shown);
     setAttribute(this.element, "data-direction", moved.direction);
     this.updateAge(view);
