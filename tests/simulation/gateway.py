@@ -90,7 +90,7 @@ class Gateway:
             monotonic=loop.time,
             wall=self.wall,
             chance=chance.random,
-            rest=lambda theirs: Rest(network, theirs),
+            rest=lambda: Rest(network, self.wall),
             open_socket=network.open_socket,
             exchange=self.exchange,
         )

@@ -9,7 +9,8 @@ import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -202,6 +203,9 @@ class Network:
         self.watch.calls.answered(access.person, request, reply)
         return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
 
+    def _date(self) -> str:
+        return formatdate(self.broker.market.epoch + self.loop.time(), usegmt=True)
+
     def _rest(self, access: Access, request: ApiRequest[Any]) -> Reply | Broken | None:
         who = access.person
         if self.struck(Kind.REST_DOWN, *DOWN, person=who) or host_number(access.server.host) in self.gone_hosts:
@@ -215,12 +219,17 @@ class Network:
         if self.struck(Kind.REST_FORBIDDEN, person=who):
             return Reply(403, b"Forbidden")
         if self.struck(Kind.REST_SECOND, person=who):
-            later = {"X-RateLimit-Remaining": "14000", "X-RateLimit-Reset": str(int(self.wall()) + 3000)}
+            later = {
+                "X-RateLimit-Remaining": "14000",
+                "X-RateLimit-Reset": str(int(self.wall()) + 3000),
+                "Date": self._date(),
+            }
             return error(429, 1006, "Too many requests", later)
         if self.struck(Kind.REST_GARBAGE, person=who):
             return Reply(200, b'{"quotes": [', {})
         host = host_number(access.server.host)
-        return self.broker.rest(host, access.token, request.path, dict(request.params), self.loop.time())
+        reply = self.broker.rest(host, access.token, request.path, dict(request.params), self.loop.time())
+        return replace(reply, headers={**reply.headers, "Date": self._date()})
 
     # --- streams ---
 

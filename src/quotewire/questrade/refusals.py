@@ -7,6 +7,7 @@ waited for. The text of a 429 is not known; the code is 1006.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from quotewire.errors import (
@@ -28,16 +29,32 @@ BACK_END: Final = frozenset({1007, 1008, 1009, 1010, 1011, 1021})
 
 @dataclass(frozen=True, slots=True)
 class RateHeaders:
-    """The hourly counter of the answer's bucket: calls left, and when it starts anew (epoch seconds)."""
+    """The hourly counter of the answer's bucket: calls left, and when it starts anew (epoch seconds).
+
+    `told_at` is the answer's own `Date`, None without one: the clock that `reset` is read against, whatever ours says.
+    """
 
     remaining: int
     reset: float
+    told_at: float | None = None
+
+    def reset_in_s(self, now: float) -> float:
+        """Seconds until the counter starts anew; `now` (epoch seconds) where the answer has no date."""
+        return self.reset - (now if self.told_at is None else self.told_at)
 
 
 def rate_headers(headers: Mapping[str, str]) -> RateHeaders | None:
     """Read `X-RateLimit-*`; None when they are absent or unreadable. `headers` must ignore case."""
     try:
-        return RateHeaders(int(headers["X-RateLimit-Remaining"]), float(headers["X-RateLimit-Reset"]))
+        remaining, reset = int(headers["X-RateLimit-Remaining"]), float(headers["X-RateLimit-Reset"])
+    except (KeyError, ValueError):
+        return None
+    return RateHeaders(remaining, reset, _told_at(headers))
+
+
+def _told_at(headers: Mapping[str, str]) -> float | None:
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError):
         return None
 
@@ -61,7 +78,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
 def _rate_limited(headers: Mapping[str, str], now: float) -> RateLimitedError:
     seen = rate_headers(headers)
     if seen is not None and seen.remaining <= 0:
-        wait = min(max(seen.reset - now, PER_SECOND_WAIT_S), LONGEST_HOURLY_WAIT_S)
+        wait = min(max(seen.reset_in_s(now), PER_SECOND_WAIT_S), LONGEST_HOURLY_WAIT_S)
         return RateLimitedError("Questrade's hourly limit is used up", retry_after_s=wait, hourly=True)
     wait = PER_SECOND_WAIT_S
     given = headers.get("Retry-After", "")

@@ -36,7 +36,6 @@ class Desk:
         *,
         chronicle: Chronicle,
         on_answer: Callable[[str], None] = lambda person: None,
-        theirs: Callable[[], float] = REAL.wall,
         world: World = REAL,
     ) -> None:
         self._keeper = keeper
@@ -44,7 +43,7 @@ class Desk:
         self._chronicle = chronicle
         self._on_answer = on_answer
         self._now = world.monotonic
-        self._theirs = theirs
+        self._wall = world.wall
         self._allowances: dict[str, Allowance] = {}
         self.calls = 0
         self.failures = 0
@@ -150,7 +149,7 @@ class Desk:
             self._tell(access.person, request, allowance.failed(request.endpoint, request.category, error, self._now()))
             raise
         if answer.rate is not None:
-            reset_in_s = answer.rate.reset - self._theirs()
+            reset_in_s = answer.rate.reset_in_s(self._wall())
             allowance.observe(request.category, answer.rate.remaining, reset_in_s, self._now())
         self._tell(access.person, request, allowance.succeeded(request.endpoint, self._now()))
         self._on_answer(access.person)

@@ -7,8 +7,8 @@ tells it what happened. Changes to a stream that works are the steward's.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVarTuple
 
 from quotewire.errors import (
     AccessTokenError,
@@ -40,6 +40,7 @@ CONFIG: Final = LifecycleConfig(ping_interval_s=None, polling=False, final_close
 """Whether Questrade answers pings is not known, and its close codes mean nothing certain."""
 
 log = logging.getLogger("quotewire.upstream")
+Ts = TypeVarTuple("Ts")
 
 
 class Sink(Protocol):
@@ -183,7 +184,7 @@ class StreamSession:
                 if self.assigned:
                     self._feed(on.ConnectRequested(tuple(sorted(self.assigned))))
                 while True:
-                    await self._guard(self._steward.run())
+                    await self._guard(self._steward.run)
         finally:
             self._group = None
             if self._timer is not None:
@@ -222,7 +223,7 @@ class StreamSession:
             self._work.cancel()
         self._socket = fresh
         self.streams_opened += 1
-        self._start(self._read(number, fresh))
+        self._start(self._read, number, fresh)
         self._close(old)
         self.carry(target)
 
@@ -281,17 +282,17 @@ class StreamSession:
     def _carry_out(self, effect: do.Effect) -> None:
         match effect:
             case do.Prepare():
-                self._start(self._prepare(effect.socket))
+                self._start(self._prepare, effect.socket)
             case do.Open():
-                self._start(self._open(effect.socket))
+                self._start(self._open, effect.socket)
             case do.SendToken():
-                self._start(self._authenticate(effect.socket))
+                self._start(self._authenticate, effect.socket)
             case do.Subscribe():
                 self._steward.ask_again() if effect.repeat else self._steward.stir()
             case do.Close():
                 self._drop()
             case do.RefreshToken():
-                self._spawn(self._renew(), f"renew {self.person}")
+                self._spawn(f"renew {self.person}", self._renew)
             case do.ScheduleTick():
                 self._schedule(effect.at)
             case do.Report():
@@ -312,17 +313,17 @@ class StreamSession:
             delay = max(at - self._now(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(delay, self._feed, on.Tick())
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = self._spawn(work, f"stream {self.person}")
+    def _start(self, work: Callable[[*Ts], Coroutine[Any, Any, None]], *args: *Ts) -> None:
+        self._work = self._spawn(f"stream {self.person}", work, *args)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _spawn(self, name: str, work: Callable[[*Ts], Coroutine[Any, Any, None]], *args: *Ts) -> asyncio.Task[None]:
         assert self._group is not None
-        return self._group.create_task(self._guard(work), name=name)
+        return self._group.create_task(self._guard(work, *args), name=name)
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, work: Callable[[*Ts], Coroutine[Any, Any, None]], *args: *Ts) -> None:
         """A task's outer edge: a defect ends this stream's attempt, not the gateway."""
         try:
-            await work
+            await work(*args)
         except Exception as error:
             extra = {"event": "upstream.defect", "person": self.person}
             log.exception("a defect in %s's stream", self.person, extra=extra)
@@ -338,7 +339,7 @@ class StreamSession:
 
     def _close(self, socket: QuoteSocket | None) -> None:
         if socket is not None and self._group is not None:
-            self._spawn(socket.close(), f"close {self.person}")
+            self._spawn(f"close {self.person}", socket.close)
 
     # --- one attempt; each step belongs to one socket number ---
 
@@ -372,7 +373,7 @@ class StreamSession:
         self._adoption.opened_anew(self._now())
         self._feed(on.Authenticated(number))
         if self.number == number and self._socket is not None:
-            self._start(self._read(number, self._socket))
+            self._start(self._read, number, self._socket)
 
     def _missed(self, number: int, trouble: Trouble) -> None:
         """An attempt failed; that of a socket already given up is nobody's concern."""

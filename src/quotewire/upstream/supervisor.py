@@ -73,13 +73,12 @@ class Upstream:
             chance=world.chance,
             exchange=world.exchange,
         )
-        self._rest = world.rest(self._clock.theirs)
+        self._rest = world.rest()
         self._desk = Desk(
             self._keeper,
             self._rest,
             chronicle=self._chronicle,
             on_answer=lambda person: self._fleet.reached(person),
-            theirs=self._clock.theirs,
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)

@@ -25,15 +25,12 @@ class SocketOpener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`monotonic` and `wall` (epoch) are clocks in seconds; `rest` is given Questrade's.
-
-    `exchange` must outlive whoever is cancelled waiting.
-    """
+    """`monotonic` and `wall` (epoch) are clocks in seconds. `exchange` must outlive whoever is cancelled waiting."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     chance: Chance = random.random
-    rest: Callable[[Callable[[], float]], RestClient] = lambda theirs: RestClient(wall=theirs)
+    rest: Callable[[], RestClient] = RestClient
     open_socket: SocketOpener = QuoteSocket.open
     exchange: Callable[[Errand], Awaitable[Report]] = exchange
 

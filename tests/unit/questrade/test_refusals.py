@@ -77,3 +77,18 @@ def test_rate_headers_are_read_or_absent() -> None:
     assert rate_headers(httpx.Headers({"X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "9"})) == RateHeaders(5, 9.0)
     assert rate_headers(httpx.Headers({"X-RateLimit-Remaining": "many", "X-RateLimit-Reset": "9"})) is None
     assert rate_headers(httpx.Headers()) is None
+
+
+def test_the_reset_is_read_against_the_answers_own_date() -> None:
+    told = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1772550060", "Date": "Tue, 03 Mar 2026 15:00:00 GMT"}
+    counter = rate_headers(httpx.Headers(told))
+
+    assert counter is not None
+    assert counter.reset_in_s(now=0.0) == 60.0
+    error = refusal(429, httpx.Headers(told), b"", 0.0)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_s == 60.0
+    assert RateHeaders(0, 100.0).reset_in_s(now=90.0) == 10.0
+    broken = rate_headers(httpx.Headers({**told, "Date": "yesterday"}))
+    assert broken is not None
+    assert broken.told_at is None
