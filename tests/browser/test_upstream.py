@@ -19,6 +19,18 @@ TWO = SimulatorConfig(persons=("alice", "bob"), seed=1, rate=200.0)
 WATCHED = ("AAPL", "RY.TO", "SPY", "SHOP.TO")
 
 
+SET_HIDDEN = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+async def later(dashboard: Dashboard) -> float:
+    """A moment of the page's clock by which an open panel would have asked twice more."""
+    now: float = await dashboard.page.evaluate("performance.now()")
+    return now + 5_000
+
+
 async def open_panel(dashboard: Dashboard) -> None:
     await dashboard.part("panel-toggle").click()
     await expect(dashboard.part("panel")).to_be_visible()
@@ -52,7 +64,7 @@ async def test_a_stream_that_is_closed_makes_rows_stale_until_it_is_back(page: O
         await expect(dashboard.part("tally")).to_be_hidden()
         await dashboard.keep_words(WATCHED)
 
-        await running.simulator.fault("upgrade_refused")
+        await running.simulator.fault("upgrade_refused", seconds=600)
         await running.simulator.fault("stream_close", person="alice", code=1011)
 
         for symbol in WATCHED:
@@ -63,6 +75,7 @@ async def test_a_stream_that_is_closed_makes_rows_stale_until_it_is_back(page: O
         )
         await dashboard.picture("stream-closed")
 
+        await running.simulator.clear("upgrade_refused")
         await all_live(dashboard)
         await expect(dashboard.part("tally")).to_be_hidden()
         words = await dashboard.words()
@@ -179,6 +192,13 @@ async def test_the_panel_is_opened_by_keyboard_remembered_and_quiet_when_closed(
 
         await dashboard.page.reload()
         await expect(dashboard.person("bob")).to_be_visible()
+
+        await dashboard.page.evaluate(SET_HIDDEN, True)
+        hidden_at = len(asked)
+        await dashboard.page.wait_for_function("(until) => performance.now() > until", arg=await later(dashboard))
+        assert len(asked) == hidden_at
+        async with dashboard.page.expect_request("**/api/upstream"):
+            await dashboard.page.evaluate(SET_HIDDEN, False)
 
         await dashboard.part("panel-toggle").press("Enter")
         await expect(dashboard.part("panel")).to_be_hidden()

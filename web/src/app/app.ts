@@ -45,7 +45,7 @@ export class App {
     this.#panel = new Panel(this.#storage, (open) => this.#lookUpstream(open));
     this.#watch = new UpstreamWatch({
       ask: (signal) => api.upstream(signal),
-      onReport: (report) => this.#panel.update(report, Date.now()),
+      onReport: (report) => this.#panel.update(report, Date.now(), this.#client.state.clockOffsetMs),
       onFailure: (message) => this.#panel.fail(message),
     });
     this.#table = new Table({ view: (symbol) => this.#view(symbol), onRemove: (symbol) => this.#remove(symbol) });

@@ -47,8 +47,8 @@ export class Panel {
     this.#onToggle(open);
   }
 
-  /** Show `report`, which came at `now` (ms by this machine's clock). */
-  update(report: UpstreamReport, now: number): void {
+  /** Show `report`, which came at `now` (ms by this machine's clock); the gateway's clock is ahead by `offsetMs`. */
+  update(report: UpstreamReport, now: number, offsetMs: number): void {
     this.#trouble.set("");
     this.#headline.set(headline(report, now));
     for (const [name, card] of this.#cards) {
@@ -60,7 +60,7 @@ export class Panel {
       const card = this.#cards.get(person.name) ?? new PersonCard(person.name);
       if (!card.element.isConnected) this.#persons.append(card.element);
       this.#cards.set(person.name, card);
-      card.update(person, now);
+      card.update(person, now + offsetMs);
     }
     this.#list(report.last);
   }

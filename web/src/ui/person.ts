@@ -61,6 +61,7 @@ export class PersonCard {
     this.element = make("li", attributes, title, this.#errorLine, facts, this.#budgets);
   }
 
+  /** `now` in ms by the gateway's clock. */
   update(person: Person, now: number): void {
     const standing = standingOf(person);
     setAttribute(this.element, "data-standing", standing);

@@ -1,4 +1,4 @@
-/** What the upstream panel says, as text. Pure. Times in ms, `now` by this machine's clock. */
+/** What the upstream panel says, as text. Pure. Times in ms, `now` by the gateway's clock. */
 
 import { age, clock, count, NONE } from "../ui/format.ts";
 import { reasonText } from "./reasons.ts";
