@@ -221,10 +221,11 @@ class Keeper:
         self._doubt(person, token)
         now, login = self._now(), self._logins[person]
         if now < login.retry_at:
-            raise AccessTokenError(
-                f"{person}'s access token was refused {now - token.obtained_at:.0f} s after it was made;"
-                f" the next refresh is in {login.retry_at - now:.0f} s"
-            )
+            why = f"was refused {now - token.obtained_at:.0f} s after it was made"
+            if not token.obtained_at:
+                why = f"is still to be had ({self.last_error(person) or 'no answer yet'})"
+            wait_s = login.retry_at - now
+            raise AccessTokenError(f"{person}'s access token {why}; the next refresh is in {wait_s:.0f} s")
         await self._exchange(person, Why.ACCESS_REFUSED)
         return self._result(person)
 

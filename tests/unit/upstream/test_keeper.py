@@ -119,6 +119,16 @@ async def test_after_a_failure_nobody_can_hurry_the_next_try(bench: Bench) -> No
     assert len(bench.exchanges) == 1
 
 
+async def test_a_login_that_never_worked_is_not_told_as_an_old_token_refused(bench: Bench) -> None:
+    bench.answer = lambda number: Declined("the login server cannot be reached")
+    with pytest.raises(AccessTokenError):
+        await bench.keeper.refresh("alice")
+
+    with pytest.raises(AccessTokenError, match=r"still to be had .*cannot be reached.*next refresh") as failed:
+        await bench.keeper.renew("alice", "")
+    assert "refused" not in str(failed.value)
+
+
 async def test_a_refused_refresh_token_is_final_until_a_new_one_is_stored(bench: Bench) -> None:
     bench.answer = lambda number: Refused("Bad Request")
     with pytest.raises(TokenSpentError, match="quotewire persons add alice"):
