@@ -44,6 +44,7 @@ class Why(StrEnum):
     SYMBOLS_CHANGED = "symbols_changed"
     NOT_ADOPTED = "not_adopted"
     STILL_MUTE = "still_mute"
+    STREAM_MUTE = "stream_mute"
     UNTRUSTED_HOST = "untrusted_host"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from quotewire.errors import AccessTokenError, UpstreamError, UpstreamRefusedError, UpstreamUnavailableError
 from quotewire.questrade.requests import ApiRequest
-from quotewire.questrade.rest import Access, RestClient
+from quotewire.questrade.rest import Access, ApiUnreachableError, RestClient
 from quotewire.resilience.breaker import Changed, Circuit
 from quotewire.resilience.budget import Priority
 from quotewire.upstream.allowance import OUT_OF_SCOPE, Allowance, Closed, Grant, Wait
@@ -27,7 +27,11 @@ LONGEST_NAP_S: Final = 1.0  # waiting for budget, look again at least this often
 
 
 class Desk:
-    """Makes calls; knows who may not be asked just now. `on_answer(person)` after each call that was answered."""
+    """Makes calls; knows who may not be asked just now.
+
+    `on_answer(person)` is called after each call that was answered, `on_unreachable(person)` when the host of the
+    person's token could not be reached.
+    """
 
     def __init__(
         self,
@@ -36,12 +40,14 @@ class Desk:
         *,
         chronicle: Chronicle,
         on_answer: Callable[[str], None] = lambda person: None,
+        on_unreachable: Callable[[str], None] = lambda person: None,
         world: World = REAL,
     ) -> None:
         self._keeper = keeper
         self._rest = rest
         self._chronicle = chronicle
         self._on_answer = on_answer
+        self._on_unreachable = on_unreachable
         self._now = world.monotonic
         self._wall = world.wall
         self._allowances: dict[str, Allowance] = {}
@@ -146,6 +152,8 @@ class Desk:
         except UpstreamError as error:
             self.failures += 1
             self._note(access.person, request, error)
+            if isinstance(error, ApiUnreachableError):
+                self._on_unreachable(access.person)
             self._tell(access.person, request, allowance.failed(request.endpoint, request.category, error, self._now()))
             raise
         if answer.rate is not None:

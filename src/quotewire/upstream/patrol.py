@@ -111,7 +111,7 @@ class Patrol:
                 self._note(session.person, reason, detail)
                 self.repairing |= session.carried
                 self._emit(self._tape.turn(session.carried, Road.RECOVERING, self._now()))
-                session.reopen(Why.STILL_MUTE)
+                session.reopen(Why.STREAM_MUTE)
             case Reroute(symbol_id=symbol_id, reason=reason):
                 self._note(session.person, reason, f"{symbol_id} stays mute; {session.person}'s stream is opened anew")
                 session.reopen(Why.STILL_MUTE)

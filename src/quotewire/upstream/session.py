@@ -231,6 +231,13 @@ class StreamSession:
         """The socket is gone."""
         self._feed(event)
 
+    def give_up(self) -> None:
+        """The socket is as good as gone."""
+        number = self.number
+        if number is not None:
+            self._drop()
+            self._feed(on.Closed(number, NO_CLOSE_FRAME))
+
     def failed(self, trouble: Trouble) -> None:
         """An attempt, or the login of a live stream, failed: tell the machine why."""
         number = self.number

@@ -65,6 +65,9 @@ class Stream(Protocol):
     def ended(self, event: on.Event) -> None:
         """The socket is gone after all."""
 
+    def give_up(self) -> None:
+        """The socket is as good as gone."""
+
     def failed(self, trouble: Trouble) -> None:
         """The login does not work any more."""
 
@@ -244,6 +247,9 @@ class Steward:
         if ended is not None:
             self._note(why, self._told(why, trouble), logging.WARNING)
             self._stream.ended(ended)
+        elif why is Why.STREAM_MUTE and self._stream.is_live:  # the old one is proved dead: others may do better
+            self._note(why, self._told(why, trouble), logging.WARNING)
+            self._stream.give_up()
         elif isinstance(trouble, (TokenSpentError, AccessTokenError)) and self._stream.is_live:
             self._note(why, self._told(why, trouble), logging.WARNING)
             self._stream.failed(trouble)

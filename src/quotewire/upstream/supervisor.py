@@ -79,6 +79,7 @@ class Upstream:
             self._rest,
             chronicle=self._chronicle,
             on_answer=lambda person: self._fleet.reached(person),
+            on_unreachable=lambda person: self._visitor.doubt(person),
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)

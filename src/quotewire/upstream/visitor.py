@@ -54,6 +54,11 @@ class Visitor:
         self._next[person] = 0.0
         self._stir.set()
 
+    def doubt(self, person: str) -> None:
+        """The person's API host could not be reached; find out whether that lasts."""
+        if person not in self._unreached:
+            self.call_on(person)
+
     async def run(self) -> None:
         """Visit until cancelled."""
         while True:
