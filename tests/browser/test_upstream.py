@@ -169,6 +169,14 @@ async def test_budgets_move_with_the_calls_made(page: OpenPage) -> None:
         await expect(hour).not_to_have_text(f"{before} of 30,000 / h")
         assert number(await hour.inner_text()) > before
 
+        await running.simulator.fault("hour_spent", person="alice", category="account", left=0)
+        await dashboard.part("search").fill("Q")
+
+        await expect(hour).to_have_text(re.compile(r"^30,000 of 30,000 / h, blocked for \d+ s$"))
+        await expect(dashboard.part("happenings")).to_contain_text("Questrade's hourly limit is used up")
+        await dashboard.shows("AAPL", "freshness", "live")
+        await dashboard.picture("hour-spent")
+
 
 async def test_the_panel_is_opened_by_keyboard_remembered_and_quiet_when_closed(page: OpenPage) -> None:
     dashboard = await page()

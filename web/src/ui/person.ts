@@ -86,15 +86,17 @@ export class PersonCard {
   }
 }
 
-type Standing = "operator" | "broken" | "working";
+type Standing = "operator" | "broken" | "renewing" | "working";
 
 const WORDS: Readonly<Record<Standing, string>> = {
   operator: "needs you",
   broken: "does not work now",
+  renewing: "logging in",
   working: "works",
 };
 
 function standingOf(person: Person): Standing {
   if (person.needsOperator) return "operator";
-  return person.isActive ? "working" : "broken";
+  if (person.isActive) return "working";
+  return person.tokenState === "refreshing" ? "renewing" : "broken";
 }
