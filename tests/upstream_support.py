@@ -16,11 +16,10 @@ import httpx
 
 from quotewire.market.quote import Quote
 from quotewire.resilience.backoff import Backoff
-from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.settings import Settings, load
 from quotewire.simulator import Simulator
-from quotewire.upstream.session import CONFIG
 from quotewire.upstream.supervisor import Upstream
+from quotewire.upstream.tuning import CONFIG, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.wire.messages import UpstreamState
 
@@ -149,20 +148,16 @@ def settings_for(sim: Simulator, data_dir: Path) -> Settings:
     return load(environment(sim, data_dir))
 
 
-QUICK = replace(CONFIG, backoff=Backoff(base_s=0.5, cap_s=4.0), refreshed_delay_s=0.1)
+QUICK = Tuning(lifecycle=replace(CONFIG, backoff=Backoff(base_s=0.5, cap_s=4.0), refreshed_delay_s=0.1))
 """Shorter waits between attempts, so that a test of many faults takes its time for the faults."""
 
 
 @contextlib.asynccontextmanager
-async def running_upstream(
-    settings: Settings, lifecycle: LifecycleConfig = QUICK
-) -> AsyncIterator[tuple[Upstream, Watched]]:
+async def running_upstream(settings: Settings, tuning: Tuning = QUICK) -> AsyncIterator[tuple[Upstream, Watched]]:
     """An upstream in this loop."""
     vault = Vault.open(settings.data_dir, settings.vault_key)
     watched = Watched()
-    upstream = Upstream(
-        settings, vault, on_quotes=watched.on_quotes, on_state=watched.states.append, lifecycle=lifecycle
-    )
+    upstream = Upstream(settings, vault, on_quotes=watched.on_quotes, on_state=watched.states.append, tuning=tuning)
     task = asyncio.create_task(upstream.run())
     try:
         yield upstream, watched

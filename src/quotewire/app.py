@@ -22,7 +22,9 @@ from quotewire.errors import ConfigurationError, StorageError
 from quotewire.hub.hub import Hub
 from quotewire.settings import Settings
 from quotewire.upstream.supervisor import Upstream
+from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
+from quotewire.upstream.world import REAL, World
 from quotewire.wire.messages import UpstreamState
 
 log = logging.getLogger("quotewire.app")
@@ -62,22 +64,26 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, listener: socket.socket | None = None) -> AsyncIterator[Gateway]:
+async def running(
+    settings: Settings, listener: socket.socket | None = None, *, tuning: Tuning = DEFAULT, world: World = REAL
+) -> AsyncIterator[Gateway]:
     """Run a gateway while the block runs.
 
-    `listener` is a bound socket; without one, the settings' host and port are bound. Raises ConfigurationError and
-    StorageError before anything is sent upstream.
+    `listener` is a bound socket; without one, the settings' host and port are bound. `tuning` and `world` are the
+    upstream's patience and surroundings. Raises ConfigurationError and StorageError before anything is sent upstream.
     """
     with contextlib.ExitStack() as stack:
         bound = listener or stack.enter_context(contextlib.closing(bind(settings.host, settings.port)))
         stack.enter_context(sole_owner(settings.data_dir))
         vault = stack.enter_context(contextlib.closing(Vault.open(settings.data_dir, settings.vault_key)))
-        async with _composed(settings, bound, vault) as gateway:
+        async with _composed(settings, bound, vault, tuning, world) as gateway:
             yield gateway
 
 
 @contextlib.asynccontextmanager
-async def _composed(settings: Settings, listener: socket.socket, vault: Vault) -> AsyncIterator[Gateway]:
+async def _composed(
+    settings: Settings, listener: socket.socket, vault: Vault, tuning: Tuning, world: World
+) -> AsyncIterator[Gateway]:
     host, port = listener.getsockname()[:2]
     hub: Hub
 
@@ -87,7 +93,14 @@ async def _composed(settings: Settings, listener: socket.socket, vault: Vault) -
         # Not at once: a client's own command may have changed it, and its whole answer goes first.
         loop.call_soon(hub.tell_upstream, state)
 
-    upstream = Upstream(settings, vault, on_quotes=lambda quotes: hub.publish(quotes), on_state=state_changed)
+    upstream = Upstream(
+        settings,
+        vault,
+        on_quotes=lambda quotes: hub.publish(quotes),
+        on_state=state_changed,
+        tuning=tuning,
+        world=world,
+    )
     hub = Hub(schedule=loop.call_soon, on_wanted=upstream.want)
     tokens = ClientTokens(vault.derive_key("client tokens"), ttl_s=settings.token_ttl_ms / 1000)
     gate = Gate(settings, hub, tokens, upstream)

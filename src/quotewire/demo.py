@@ -9,6 +9,8 @@ from pathlib import Path
 from quotewire import app, settings
 from quotewire.edge.server import bind
 from quotewire.simulator import Simulator, SimulatorConfig
+from quotewire.upstream.tuning import DEFAULT, Tuning
+from quotewire.upstream.world import REAL, World
 
 DEFAULTS = {
     "QUOTEWIRE_ENV": "development",
@@ -43,9 +45,18 @@ def settings_for(
 
 @contextlib.asynccontextmanager
 async def running(
-    config: SimulatorConfig, environ: Mapping[str, str], *, port: int | None = None, data_dir: Path | None = None
+    config: SimulatorConfig,
+    environ: Mapping[str, str],
+    *,
+    port: int | None = None,
+    data_dir: Path | None = None,
+    tuning: Tuning = DEFAULT,
+    world: World = REAL,
 ) -> AsyncIterator[Demo]:
-    """Run both while the block runs. Raises ConfigurationError when a setting or the port cannot be had."""
+    """Run both while the block runs; `tuning` and `world` are the upstream's.
+
+    Raises ConfigurationError when a setting or the port cannot be had.
+    """
     with contextlib.ExitStack() as stack:
         directory = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quotewire-demo-")))
         wanted = settings.load({**DEFAULTS, **environ, **({} if port is None else {"PORT": str(port)})})
@@ -53,5 +64,5 @@ async def running(
         listener = stack.enter_context(contextlib.closing(bind(wanted.host, wanted.port)))
         async with Simulator(config) as simulator:
             chosen = settings_for(simulator, environ, directory, port=port)
-            async with app.running(chosen, listener) as gateway:
+            async with app.running(chosen, listener, tuning=tuning, world=world) as gateway:
                 yield Demo(gateway, simulator)

@@ -83,6 +83,7 @@ Effect: TypeAlias = CheckByQuote | Repair | Reroute
 class WatchdogConfig:
     """Settings, in seconds."""
 
+    step_every_s: float = 5.0  # between two looks at every symbol; whoever calls `step` keeps to it
     mute_after_s: float = 30.0
     zombie_after_s: float = 300.0
     extended_factor: float = 4.0  # extended hours are this much slower than a pace not yet known

@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import UNSET
 
 from quotewire.market.quote import Quote, QuotePatch
-from quotewire.resilience.watchdog import Effect, Watchdog
+from quotewire.resilience.watchdog import Effect, Watchdog, WatchdogConfig
+from quotewire.upstream.tuning import DEFAULT
 
 TELLING: Final = ("volume", "last_trade_price", "last_trade_time", "bid_price", "ask_price")
 """Fields of which a difference shows that the stream missed something."""
@@ -16,8 +17,8 @@ TELLING: Final = ("volume", "last_trade_price", "last_trade_time", "bid_price", 
 class Guard:
     """Watches what one stream carries. `now` is monotonic seconds, `when` Questrade's time."""
 
-    def __init__(self, exchange_of: Callable[[int], str]) -> None:
-        self.watchdog = Watchdog()
+    def __init__(self, exchange_of: Callable[[int], str], config: WatchdogConfig = DEFAULT.watchdog) -> None:
+        self.watchdog = Watchdog(config)
         self._exchange_of = exchange_of
         self._watched: frozenset[int] = frozenset()
         self._is_up = False

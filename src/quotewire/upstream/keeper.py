@@ -18,13 +18,14 @@ from typing import Final
 from quotewire.errors import AccessTokenError, QuotewireError, TokenSpentError, UntrustedHostError
 from quotewire.questrade import hosts
 from quotewire.questrade.rest import Access
-from quotewire.questrade.tokens import DEFAULT_POLICY, RefreshPolicy, Token, TokenState, advice, cool_down_ends, due_at
-from quotewire.resilience.backoff import Backoff, Chance
+from quotewire.questrade.tokens import Token, TokenState, advice, cool_down_ends, due_at
+from quotewire.resilience.backoff import Chance
 from quotewire.settings import Settings
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.gate import Gate
 from quotewire.upstream.redeemer import Ending, Errand, Report
 from quotewire.upstream.spawn import exchange
+from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
 
 LOOK_S: Final = 1.0  # between looks at the vault for persons added or removed by hand
@@ -37,12 +38,6 @@ RATE_CAP_S: Final = 10.0
 NO_SHIFT_S: Final = 2.0
 SHORT_LIFE_SHARE: Final = 0.5
 
-QUICK: Final = Backoff(base_s=1.0, cap_s=10.0)
-"""After exchanges in which no token was risked."""
-SLOW: Final = Backoff()
-"""After exchanges in which it was."""
-REHOST: Final = Backoff(base_s=30.0, factor=4.0, cap_s=1800.0)
-"""Between refreshes made only to learn another API host."""
 SAFE_ENDINGS: Final = frozenset({Ending.UNSENT, Ending.WAITING, Ending.BUSY, Ending.FAILED})
 GOOD_ENDINGS: Final = frozenset({Ending.GRANTED, Ending.ALREADY})
 
@@ -79,7 +74,7 @@ class Keeper:
         chronicle: Chronicle,
         on_change: Callable[[str], None],
         before_refresh: Callable[[str], Awaitable[None]] | None = None,
-        policy: RefreshPolicy = DEFAULT_POLICY,
+        tuning: Tuning = DEFAULT,
         now: Callable[[], float] = time.time,
         wall: Callable[[], float] | None = None,
         chance: Chance = random.random,
@@ -90,7 +85,8 @@ class Keeper:
         self._chronicle = chronicle
         self._on_change = on_change
         self._before_refresh = before_refresh
-        self._policy = policy
+        self._tuning = tuning
+        self._policy = tuning.refresh
         self._now = now
         self._wall = wall or now
         self._chance = chance
@@ -240,7 +236,7 @@ class Keeper:
         ):
             return
         login.rehosts += 1
-        login.rehost_at = now + REHOST.ceiling(login.rehosts)
+        login.rehost_at = now + self._tuning.rehost.ceiling(login.rehosts)
         self._launch(person, Why.HOST_UNREACHABLE)
 
     def reached(self, person: str) -> None:
@@ -355,7 +351,7 @@ class Keeper:
         login.failures += 1
         if why is Why.HOST_UNREACHABLE:  # it taught nothing about the host
             login.rehosts, login.rehost_at = max(login.rehosts - 1, 0), 0.0
-        pace = QUICK if report.ending in SAFE_ENDINGS else SLOW
+        pace = self._tuning.unrisked if report.ending in SAFE_ENDINGS else self._tuning.risked
         login.retry_at = self._now() + max(pace.delay(login.failures, self._chance), report.retry_after_s)
         if report.retry_after_s:
             self._ladder += 1

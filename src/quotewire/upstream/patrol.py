@@ -5,22 +5,19 @@ how long silence is normal now, so that a quiet or closed market is never taken 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from quotewire.errors import UpstreamError
 from quotewire.market.freshness import Road
 from quotewire.market.quote import Quote, QuotePatch
 from quotewire.questrade import requests
-from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute, WatchReason
+from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute, WatchdogConfig, WatchReason
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.fleet import Fleet
 from quotewire.upstream.guard import Guard, is_newer
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Moment, Tape
-
-EVERY_S: Final = 5.0
-"""Between two rounds; each looks at every symbol."""
+from quotewire.upstream.tuning import DEFAULT
 
 
 class Patrol:
@@ -37,6 +34,7 @@ class Patrol:
         emit: Callable[[list[Quote]], None],
         on_patches: Callable[[list[QuotePatch]], None],
         now: Callable[[], Moment],
+        watchdog: WatchdogConfig = DEFAULT.watchdog,
     ) -> None:
         self.repairing: set[int] = set()
         self._fleet = fleet
@@ -47,6 +45,7 @@ class Patrol:
         self._emit = emit
         self._on_patches = on_patches
         self._now = now
+        self._watchdog = watchdog
         self._guards: dict[str, Guard] = {}
         self._next = 0.0
 
@@ -65,7 +64,7 @@ class Patrol:
         moment = self._now()
         if moment.mono < self._next:
             return
-        self._next = moment.mono + EVERY_S
+        self._next = moment.mono + self._watchdog.step_every_s
         self.repairing &= self._fleet.carried
         for person in self._guards.keys() - self._fleet.sessions.keys():
             del self._guards[person]
@@ -81,7 +80,7 @@ class Patrol:
     def _guard(self, person: str) -> Guard:
         guard = self._guards.get(person)
         if guard is None:
-            guard = self._guards[person] = Guard(self._exchange_of)
+            guard = self._guards[person] = Guard(self._exchange_of, self._watchdog)
         return guard
 
     async def _check(self, session: StreamSession, guard: Guard, ids: Sequence[int]) -> None:

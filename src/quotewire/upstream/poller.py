@@ -9,8 +9,8 @@ from quotewire.errors import UpstreamError
 from quotewire.market.quote import QuotePatch
 from quotewire.questrade import requests
 from quotewire.upstream.desk import Desk, Priority
+from quotewire.upstream.tuning import DEFAULT
 
-PATIENCE_S: Final = 5.0  # how long a symbol waits for a stream before it is polled
 EVERY_S: Final = 5.0  # between two polls of a symbol, at best
 BELIEVED_S: Final = 75.0  # a poll older than this stands for nothing
 TICK_S: Final = 0.5
@@ -20,12 +20,18 @@ class Poller:
     """Polls what is uncovered. `polled` tells since when (monotonic seconds) a symbol was last brought by a poll."""
 
     def __init__(
-        self, desk: Desk, on_patches: Callable[[list[QuotePatch]], None], now: Callable[[], float] = time.monotonic
+        self,
+        desk: Desk,
+        on_patches: Callable[[list[QuotePatch]], None],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        patience_s: float = DEFAULT.poll_patience_s,
     ) -> None:
         self.polled: dict[int, float] = {}
         self._desk = desk
         self._on_patches = on_patches
         self._now = now
+        self._patience_s = patience_s
         self._uncovered: dict[int, float] = {}
         self._asked: dict[int, float] = {}
 
@@ -52,7 +58,7 @@ class Poller:
         due = [
             symbol_id
             for symbol_id, since in self._uncovered.items()
-            if now - since >= PATIENCE_S and now - self._asked.get(symbol_id, 0.0) >= EVERY_S
+            if now - since >= self._patience_s and now - self._asked.get(symbol_id, 0.0) >= EVERY_S
         ]
         return [due[at : at + requests.MAX_IDS] for at in range(0, len(due), requests.MAX_IDS)]
 

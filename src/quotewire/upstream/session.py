@@ -31,13 +31,11 @@ from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.steward import Steward, Trouble
+from quotewire.upstream.tuning import CONFIG
 from quotewire.upstream.world import REAL, World
 
 PREPARE_S: Final = 15.0
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
-
-CONFIG: Final = LifecycleConfig(ping_interval_s=None, polling=False, final_closes=frozenset(), max_attempts=10)
-"""Whether Questrade answers pings is not known, and its close codes mean nothing certain."""
 
 log = logging.getLogger("quotewire.upstream")
 Ts = TypeVarTuple("Ts")

@@ -11,7 +11,6 @@ from quotewire.market.freshness import Road
 from quotewire.market.quote import Quote, QuotePatch, Source
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
-from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.settings import Settings
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.clock import MarketClock, SteadyClock
@@ -25,15 +24,15 @@ from quotewire.upstream.poller import Poller
 from quotewire.upstream.pool import Standing, Verdict, verdict
 from quotewire.upstream.report import PersonState, fleet_counters, person_report, person_state
 from quotewire.upstream.resolver import Resolution, Resolver
-from quotewire.upstream.session import CONFIG, StreamSession
+from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Tape
+from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.visitor import Visitor
 from quotewire.upstream.world import REAL, World
 from quotewire.wire.messages import UpstreamState
 
 PASS_S: Final = 1.0  # between two looks at everything
-LINGER_S: Final = 30.0  # symbols nobody wants any more are carried on for this long
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
 CLOSE_S: Final = 1.5
 
@@ -51,13 +50,14 @@ class Upstream:
         on_quotes: Callable[[list[Quote]], None],
         on_state: Callable[[UpstreamState], None],
         limits: Limits | None = None,
-        lifecycle: LifecycleConfig = CONFIG,
+        tuning: Tuning = DEFAULT,
         world: World = REAL,
     ) -> None:
         self._settings = settings
         self._on_quotes = on_quotes
         self._on_state = on_state
         self._world = world
+        self._tuning = tuning
         self._chronicle = Chronicle(world.wall)
         self._steady = SteadyClock(world)
         self._clock = MarketClock(world, self._steady)
@@ -68,6 +68,7 @@ class Upstream:
             chronicle=self._chronicle,
             on_change=self._token_changed,
             before_refresh=lambda person: self._fleet.leave(person),
+            tuning=tuning,
             now=self._steady.now,
             wall=world.wall,
             chance=world.chance,
@@ -84,7 +85,7 @@ class Upstream:
         )
         self._resolver = Resolver(self._desk, self._directory)
         self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of)
-        self._poller = Poller(self._desk, self._polled, world.monotonic)
+        self._poller = Poller(self._desk, self._polled, world.monotonic, patience_s=tuning.poll_patience_s)
         self._visitor = Visitor(self._keeper, self._desk, self._clock, now=world.monotonic)
         self._wanted: frozenset[int] = frozenset()
         self._lingering: dict[int, float] = {}
@@ -94,7 +95,7 @@ class Upstream:
             chronicle=self._chronicle,
             sink=self,
             limits=limits or Limits(),
-            lifecycle=lifecycle,
+            lifecycle=tuning.lifecycle,
             world=world,
         )
         self._patrol = Patrol(
@@ -106,6 +107,7 @@ class Upstream:
             emit=self._emit,
             on_patches=self._polled,
             now=self._clock.now,
+            watchdog=tuning.watchdog,
         )
         self._group: asyncio.TaskGroup | None = None
         self._run: asyncio.Task[None] | None = None
@@ -174,7 +176,7 @@ class Upstream:
     def want(self, symbol_ids: Set[int]) -> None:
         """The whole set of symbols wanted now. Those no longer wanted are carried on for a while."""
         wanted = frozenset(symbol_ids)
-        until = self._world.monotonic() + LINGER_S
+        until = self._world.monotonic() + self._tuning.linger_s
         for symbol_id in self._wanted - wanted:
             self._lingering[symbol_id] = until
         for symbol_id in wanted:
