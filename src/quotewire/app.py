@@ -118,23 +118,19 @@ async def _composed(
         log.info("stopped", extra={"event": "stopped"})
 
 
-async def until_signalled() -> None:
-    """Wait for SIGTERM or SIGINT."""
-    loop = asyncio.get_running_loop()
+def stop_signal() -> asyncio.Event:
+    """What is set by the first SIGTERM or SIGINT. Later ones change nothing: the end has deadlines of its own."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await stop.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def serve(settings: Settings) -> None:
     """Run a gateway until SIGTERM or SIGINT."""
+    stop = stop_signal()
     async with running(settings):
-        await until_signalled()
+        await stop.wait()
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -43,7 +43,13 @@ class CommandModule(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Nobody is shown a traceback for what is not a defect."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:  # while a command is still being imported, too
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     args = parse(arguments)
     try:
         code = load(args.command).run(args)
@@ -51,8 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except QuotewireError as error:
         print(f"quotewire {args.command}: {error}", file=sys.stderr)
         return MISUSED if isinstance(error, ConfigurationError) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         _forget_output()
         return FAILED

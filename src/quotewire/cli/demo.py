@@ -32,9 +32,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _serve(config: SimulatorConfig, port: int | None) -> None:
+    stop = app.stop_signal()
     async with demo.running(config, os.environ, port=port) as running:
         print(f"dashboard   {running.gateway.url}/")
         print(f"API         {running.gateway.url}/docs")
         print(f"simulator   {running.simulator.control_url}/faults", flush=True)
         print("Ctrl-C stops it.", flush=True)
-        await app.until_signalled()
+        await stop.wait()

@@ -1,5 +1,6 @@
 """The REST application: the routers, the failure envelope on every path, body limits, CORS, and the dashboard."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quotewire.edge import routes_auth, routes_market, routes_ops
 from quotewire.edge.answers import Refused, failure, request_id
+from quotewire.edge.gate import Gate
 from quotewire.edge.services import Services
 from quotewire.errors import QuotewireError, RateLimitedError, UpstreamError
 from quotewire.version import VERSION
@@ -27,6 +29,33 @@ PATIENCE = 8
 """A body this many times the limit is cut off; one that is merely too long is read to its end and refused."""
 
 HTTP_CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+class Stoppable:
+    """ASGI middleware: a request still being served when the gateway stops is cancelled, and told so."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not self._gate.draining:
+                raise
+            if not begun and scope["type"] == "http":
+                headers = {"Retry-After": "5", "Connection": "close"}
+                refusal = failure(Request(scope), 503, "stopping", "the gateway is stopping", headers)
+                await refusal(scope, receive, send)
 
 
 class HeadAsGet:
@@ -94,6 +123,7 @@ def create(services: Services) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Stoppable, gate=services.gate)
     origins = list(services.settings.cors_origins)
     if origins:  # the outermost, so that a page can read the refusals of the others too
         app.add_middleware(

@@ -42,6 +42,14 @@ def test_exit_codes(
     assert capsys.readouterr() == ("", told)
 
 
+def test_an_interruption_while_a_command_is_imported_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> SimpleNamespace:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "load", interrupted)
+    assert cli.main(["watch", "AAPL"]) == cli.INTERRUPTED
+
+
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "load", lambda name: command(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
