@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PORT ?= 4005
 PYTHON ?= python3
+# Most tests wait for sockets; more of them than cores keeps the cores busy.
+JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
@@ -31,7 +33,7 @@ setup-dev: .venv/.dev ## the environment that also tests it
 test: setup-dev ## every test, the real browser included
 	@scripts/system_packages.sh
 	@$(MAKE) --no-print-directory lint types imports web-check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: lint types imports unit ## the everyday loop: under two minutes
 
@@ -49,7 +51,7 @@ unit: setup-dev ## the tests that need no server
 	@$(BIN)/python -m pytest tests/unit tests/property -q -m "not slow"
 
 integration: setup-dev ## the tests over real sockets
-	@$(BIN)/python -m pytest tests/integration tests/contract
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/integration tests/contract tests/e2e
 
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh
