@@ -7,7 +7,6 @@ the gateway's process.
 import asyncio
 import contextvars
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -15,12 +14,10 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 from tests.simulation.broker import Broker, Reply, error
 from tests.simulation.faults import Fault, Kind, Point
 from tests.simulation.watch import Watch
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError
-from websockets.frames import Close
+from tests.simulation.wire import HOLES, End, Wire
 
 from quotewire.errors import UpstreamUnavailableError
 from quotewire.questrade import login
@@ -32,9 +29,7 @@ from quotewire.testing.virtual import VirtualLoop, VirtualProcess
 
 PAGE: Final = b"<html><body>We're making some changes</body></html>"
 HTML: Final = {"Content-Type": "text/html"}
-GARBAGE: Final = (b"}{", b"\xff\xfe", b'{"quotes":[{"symbolId":"x"},7]}', b'{"hello":1}', b"[]", b'{"quotes":null}')
 DOWN: Final = (Kind.OUTAGE,)
-HOLES: Final = (Kind.BLACK_HOLE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class Network:
         self.start = loop.time()
         self.context = contextvars.copy_context()  # outside any process
         self.gone_hosts: set[int] = set()
-        self._chance = chance
+        self.chance = chance
         broker.after_refresh = self._refreshed
 
     # --- faults ---
@@ -84,7 +79,7 @@ class Network:
     def latency(self) -> float:
         """One way, this time."""
         nature = self.broker.nature
-        return nature.latency_s + nature.jitter_s * self._chance.random()
+        return nature.latency_s + nature.jitter_s * self.chance.random()
 
     def later(self, after_s: float, work: Callable[..., None], *args: Any) -> None:
         """Have something happen, whoever dies meanwhile."""
@@ -156,11 +151,11 @@ class Network:
         if self.struck(Kind.LOGIN_BROKEN, person=person):
             return Broken(httpx.RemoteProtocolError)
         if self.struck(Kind.LOGIN_PAGE, person=person):
-            return Reply(self._chance.choice((200, 503)), PAGE, HTML)
+            return Reply(self.chance.choice((200, 503)), PAGE, HTML)
         if self.struck(Kind.LOGIN_BUSY, person=person):
             return error(429, 1006, "Too many requests", {"Retry-After": "2"})
         if self.struck(Kind.LOGIN_ERROR, person=person):
-            return Reply(self._chance.choice((500, 502, 503, 403)), b"trouble")
+            return Reply(self.chance.choice((500, 502, 503, 403)), b"trouble")
         self._strike_exchanges(token, Point.SENT)
         reply = self.broker.login(token, now)
         if token is None or reply.status != 200:
@@ -168,7 +163,7 @@ class Network:
         self._strike_exchanges(token, Point.SPENT)
         if self.struck(Kind.TOKEN_LOST, person=person):
             self.watch.tokens.doomed(person, "the answer was lost")
-            return Broken(httpx.ReadError) if self._chance.random() < 0.5 else None
+            return Broken(httpx.ReadError) if self.chance.random() < 0.5 else None
         if self.struck(Kind.TOKEN_GARBLED, person=person):
             self.watch.tokens.doomed(person, "the answer was garbled")
             return Reply(200, reply.body[:40], reply.headers)
@@ -293,156 +288,6 @@ class Network:
             wire.abandon()
 
 
-class Wire:
-    """One socket: the server's end (`broker.Peer`), and what `End` shows of it to the gateway."""
-
-    def __init__(self, network: Network, host: int, port: int, process: VirtualProcess | None) -> None:
-        self.host = host
-        self.port = port
-        self.process = process
-        self.person: str | None = None
-        self.token = ""
-        self.muted: set[int] = set()
-        self.fixed: frozenset[int] = frozenset()
-        self.is_open = False
-        self.is_dead = False  # half open: nothing comes through any more
-        self.accepted_at: float | None = None  # as the gateway sees it
-        self.end_seen_at: float | None = None
-        self.has_ended = False
-        self._network = network
-        self._said: list[str] = []
-        self._inbox: deque[tuple[bytes, dict[int, int]]] = deque()
-        self._end: int | None = None
-        self._arrives_at = 0.0
-        self._way: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._stir: asyncio.Future[None] | None = None
-
-    def __repr__(self) -> str:
-        return f"<Wire {self.person or '?'} api{self.host:02d}:{self.port} {'ended' if self.has_ended else 'open'}>"
-
-    @property
-    def backlog(self) -> int:
-        """Frames that came and were not read."""
-        return len(self._inbox)
-
-    # --- the server's end ---
-
-    def send(self, data: bytes, versions: dict[int, int]) -> None:
-        """Send a frame, unless it is lost on the way."""
-        network = self._network
-        silent = versions and network.struck(Kind.SILENT, person=self.person)
-        if self.has_ended or self.is_dead or silent:
-            return
-        if (muted := network.struck(Kind.MUTE_SYMBOL, person=self.person)) is not None and versions:
-            versions = {each: version for each, version in versions.items() if each % 3 != int(muted.amount * 3)}
-            if not versions:
-                return
-            market = network.broker.market
-            data = quotes_frame([market.row(each, version) for each, version in versions.items()])
-        if network.struck(Kind.GARBAGE, person=self.person):
-            self._travel(self._come, network._chance.choice(GARBAGE), {})
-        self._travel(self._come, data, versions)
-
-    def end(self, code: int) -> None:
-        """Close from the server's side; 0 without a status."""
-        if self.has_ended:
-            return
-        self.has_ended = True
-        self._network.broker.gone(self)
-        if not self.is_dead:
-            self._travel(self._over, code)
-
-    def _travel(self, arrive: Callable[..., None], *args: Any) -> None:
-        lag = self._network.struck(Kind.LAG, person=self.person)
-        after = self._network.latency() + (1.0 + 4.0 * lag.amount if lag else 0.0)
-        now = self._network.loop.time()
-        hole = self._network.struck(*HOLES)
-        if hole is not None:  # it is sent again and again until it gets through
-            after += self._network.start + hole.until - now
-        self._arrives_at = max(self._arrives_at, now + after)
-        self._way.append((arrive, args))
-        self._network.later(self._arrives_at - now, self._arrive)
-
-    def _arrive(self) -> None:
-        """The next that was sent, whichever timer of one moment runs first."""
-        arrive, args = self._way.popleft()
-        arrive(*args)
-
-    def _come(self, data: bytes, versions: dict[int, int]) -> None:
-        self._inbox.append((data, versions))
-        self._wake()
-
-    def _over(self, code: int) -> None:
-        self._end = code
-        if self in self._network.peers:
-            self._network.peers.remove(self)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._stir is not None and not self._stir.done():
-            self._stir.set_result(None)
-
-    # --- the gateway's end ---
-
-    def say(self, text: str) -> None:
-        """The gateway says something."""
-        self._said.append(text)
-        if len(self._said) > 1:
-            self._network.watch.fail("only the token is sent", f"{self} was sent a second frame")
-        self._network.later(self._network.latency(), self._network.greet, self, text)
-
-    async def read(self) -> bytes:
-        """The next frame. Raises ConnectionClosed once all were read and the socket has ended."""
-        while not self._inbox:
-            if self._end is not None:
-                self._see_end()
-                raise closed(self._end)
-            self._stir = self._network.loop.create_future()
-            await self._stir
-        data, versions = self._inbox.popleft()
-        if self.accepted_at is None and data == b'{"success":true}':
-            self.accepted_at = self._network.loop.time()
-            self._network.watch.streams.accepted(self)
-        if versions:
-            self._network.watch.quotes.delivered(self, versions)
-        return data
-
-    def abandon(self) -> None:
-        """The gateway's end is gone."""
-        self._see_end()
-        if not self.has_ended:
-            self.has_ended = True
-            self._network.later(self._network.latency(), self._network.broker.gone, self)
-        self._inbox.clear()
-        self._over(1006)
-
-    def _see_end(self) -> None:
-        if self.end_seen_at is None:
-            self.end_seen_at = self._network.loop.time()
-            self._network.watch.streams.ended(self)
-
-
-class End:
-    """The gateway's end of a socket, as `websockets` offers it."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    async def send(self, text: str) -> None:
-        """Send a text frame. Raises ConnectionClosed."""
-        if self._wire.end_seen_at is not None:
-            raise closed(1006)
-        self._wire.say(text)
-
-    async def recv(self, decode: bool | None = None) -> bytes:
-        """The next frame. Raises ConnectionClosed."""
-        return await self._wire.read()
-
-    async def close(self) -> None:
-        """Close; harmless a second time."""
-        self._wire.abandon()
-
-
 class Rest(RestClient):
     """A REST client whose network is simulated."""
 
@@ -454,17 +299,6 @@ class Rest(RestClient):
         return await self._network.rest(access, request)
 
 
-def closed(code: int) -> ConnectionClosed:
-    """What `websockets` raises for a close code; 0 and 1006 came without a status."""
-    rcvd = None if code in (0, 1006) else Close(code, "")
-    return ConnectionClosedError(rcvd, None, None)
-
-
 def host_number(host: str) -> int:
     """The number in `api01.iq.questrade.com`."""
     return int(host[3:5])
-
-
-def quotes_frame(rows: list[dict[str, Any]]) -> bytes:
-    """A frame of quotes."""
-    return msgspec.json.encode({"quotes": rows})

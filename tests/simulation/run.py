@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tests.simulation import strikes
 from tests.simulation.broker import Broker
-from tests.simulation.faults import Fault, Kind, Point, Timetable
+from tests.simulation.faults import Fault, Timetable
 from tests.simulation.gateway import Gateway
 from tests.simulation.market import Market
 from tests.simulation.network import Network
@@ -25,7 +26,7 @@ from tests.simulation.watch import Breach, Watch
 
 from quotewire.market.calendar import TORONTO
 from quotewire.testing import virtual
-from quotewire.testing.virtual import DeadlockError, LivelockError, VirtualProcess
+from quotewire.testing.virtual import DeadlockError, LivelockError
 
 DAY: Final = datetime(2026, 3, 3, tzinfo=TORONTO).timestamp()
 TICK_S: Final = 1.0
@@ -107,6 +108,7 @@ class Simulation:
         self.chance = random.Random(f"{seed} clients")
         self.healed_s = float("inf")
         self.repairs = 0
+        self.stopping: asyncio.Task[None] | None = None
         self.reasons: list[str] = []
         self._dead_since: dict[str, float] = {}
         self._vault = self.gateway.open_vault()
@@ -260,13 +262,13 @@ class Simulation:
         for at, _, fault, begins in sorted(moments, key=lambda moment: (moment[0], moment[1], not moment[3])):
             await asyncio.sleep(max(at - self.now, 0.0))
             self.watch.note(f"{'begins' if begins else 'ends'} {fault.kind} {fault.person or ''} {fault.point or ''}")
-            if begins:
-                self.network.active.append(fault)
-                BEGIN.get(fault.kind, _nothing)(self, fault)
-            else:
-                self.network.active.remove(fault)
-                END.get(fault.kind, _nothing)(self, fault)
+            (strikes.begin if begins else strikes.end)(self, fault)
         await asyncio.Event().wait()
+
+    def refresh_token(self, person: str) -> str:
+        """What the vault holds."""
+        token = self._vault.get(person)
+        return "" if token is None else token.refresh_token
 
     def persons(self, fault: Fault) -> tuple[str, ...]:
         """Whom a fault concerns."""
@@ -283,164 +285,3 @@ class _Defects(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
             self._watch.fail("X1 no exception escapes", f"{record.getMessage()}: {record.exc_info[1]!r}")
-
-
-def _nothing(run: Simulation, fault: Fault) -> None:
-    """The network looks at `active` itself."""
-
-
-def _end_sockets(run: Simulation, fault: Fault) -> None:
-    for wire in run.network.live(fault.person):
-        wire.end(0 if fault.amount < 0.5 else 1001)
-
-
-def _evict(run: Simulation, fault: Fault) -> None:
-    for wire in run.network.live(fault.person):
-        wire.end(run.table.nature.evict_code)
-
-
-def _swallow(run: Simulation, fault: Fault) -> None:
-    """A black hole kills half of the sockets; what the others say comes late."""
-    for number, wire in enumerate(run.network.live(None)):
-        wire.is_dead = (number + int(fault.amount * 2)) % 2 == 0
-
-
-def _deaden(run: Simulation, fault: Fault) -> None:
-    for wire in run.network.live(fault.person):
-        wire.is_dead = True
-
-
-def _stick(run: Simulation, fault: Fault) -> None:
-    ids = run.network.broker.market.ids
-    for wire in run.network.live(fault.person):
-        wire.muted.add(ids[int(fault.amount * len(ids))])
-
-
-def _change_port(run: Simulation, fault: Fault) -> None:
-    for person in run.persons(fault):
-        account = run.network.broker.accounts[person]
-        account.port += 10
-        if fault.amount < 0.5:
-            run.network.broker.end_streams(person, 0)
-
-
-def _change_host(run: Simulation, fault: Fault) -> None:
-    for person in run.persons(fault):
-        account = run.network.broker.accounts[person]
-        account.next_host = account.host % 40 + 4
-
-
-def _lose_host(run: Simulation, fault: Fault) -> None:
-    """The host dies; the next token names another."""
-    for person in run.persons(fault):
-        account = run.network.broker.accounts[person]
-        run.network.gone_hosts.add(account.host)
-        account.next_host = account.host % 40 + 4
-        run.network.broker.end_streams(person, 0)
-
-
-def _kill_access(run: Simulation, fault: Fault) -> None:
-    for person in run.persons(fault):
-        run.network.broker.tokens.expire_access(person)
-        if run.table.nature.refresh_ends_stream_s >= 0:
-            run.network.broker.end_streams(person, 0)
-
-
-def _short_lives(run: Simulation, fault: Fault) -> None:
-    if fault in run.network.active:
-        _kill_access(run, fault)
-        run.network.later(3.0 + 20.0 * fault.amount, _short_lives, run, fault)
-
-
-def _revoke(run: Simulation, fault: Fault) -> None:
-    for person in run.persons(fault):
-        token = run._vault.get(person)
-        if token is not None:
-            run.watch.tokens.doomed(person, "revoked")
-            run.network.broker.revoke(person, token.refresh_token, run.loop.time())
-
-
-def _cap_hour(run: Simulation, fault: Fault) -> None:
-    for person in run.persons(fault):
-        for bucket in run.network.broker.accounts[person].buckets.values():
-            bucket.capped_until = run.start + fault.until
-
-
-def _crash(run: Simulation, fault: Fault) -> None:
-    run.gateway.kill(children=False)
-
-
-def _come_back(run: Simulation, fault: Fault) -> None:
-    if run.gateway.process is None and not run.network.struck(Kind.CRASH, Kind.RESTART, Kind.CHILD_KILLED):
-        run.gateway.start()
-
-
-def _restart(run: Simulation, fault: Fault) -> None:
-    async def stop() -> None:
-        await run.gateway.stop()
-        _come_back(run, fault)
-
-    run.stopping = asyncio.create_task(stop())  # type: ignore[attr-defined]
-
-
-def _arm(run: Simulation, fault: Fault) -> None:
-    assert fault.point is not None
-
-    def strike(child: VirtualProcess) -> None:
-        for person in run.table.nature.persons:
-            run.watch.tokens.doomed(person, f"killed at {fault.point}")
-        run.watch.note(f"{child.name} dies at {fault.point}")
-        if fault.amount < 0.5:
-            run.gateway.kill_child(child)
-        else:
-            run.gateway.kill(children=True)
-            run.network.later(2.0, _come_back, run, fault)
-
-    run.network.armed[fault.point] = strike
-
-
-def _disarm(run: Simulation, fault: Fault) -> None:
-    run.network.armed.pop(fault.point or Point.KEPT, None)
-    _come_back(run, fault)
-
-
-def _pause(run: Simulation, fault: Fault) -> None:
-    if run.gateway.process is not None:
-        run.gateway.process.pause()
-
-
-def _go_on(run: Simulation, fault: Fault) -> None:
-    if run.gateway.process is not None and not run.network.struck(Kind.PAUSE):
-        run.gateway.process.resume()
-
-
-def _step_clock(run: Simulation, fault: Fault) -> None:
-    run.gateway.clock_ahead_s += (fault.amount - 0.5) * 1200.0
-
-
-BEGIN: Final[dict[Kind, Callable[[Simulation, Fault], None]]] = {
-    Kind.DROP: _end_sockets,
-    Kind.OUTAGE: _end_sockets,
-    Kind.BLACK_HOLE: _swallow,
-    Kind.EVICTED: _evict,
-    Kind.DEAD_SOCKET: _deaden,
-    Kind.STUCK_SYMBOL: _stick,
-    Kind.PORT_CHANGE: _change_port,
-    Kind.HOST_CHANGE: _change_host,
-    Kind.HOST_GONE: _lose_host,
-    Kind.ACCESS_KILLED: _kill_access,
-    Kind.SHORT_LIVES: _short_lives,
-    Kind.REVOKED: _revoke,
-    Kind.REST_HOUR: _cap_hour,
-    Kind.CRASH: _crash,
-    Kind.RESTART: _restart,
-    Kind.CHILD_KILLED: _arm,
-    Kind.PAUSE: _pause,
-    Kind.CLOCK_STEP: _step_clock,
-}
-END: Final[dict[Kind, Callable[[Simulation, Fault], None]]] = {
-    Kind.CRASH: _come_back,
-    Kind.RESTART: _come_back,
-    Kind.CHILD_KILLED: _disarm,
-    Kind.PAUSE: _go_on,
-}

@@ -1,0 +1,196 @@
+"""What clients are told, held against what the model sent: nothing lost, nothing twice, nothing old called new."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from tests.simulation.broker import Broker
+from tests.simulation.market import version_of
+
+from quotewire.market.calendar import MarketPhase
+from quotewire.market.freshness import live_window_s
+from quotewire.market.quote import Freshness, Quote, Source
+
+TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
+HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
+ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
+PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
+OTHER_DELAY_S: Final = 1.0
+POLLED_S: Final = 15.0
+
+
+class Bearer(Protocol):
+    """What is looked at of a socket."""
+
+    person: str | None
+
+
+class Streams(Protocol):
+    """The sockets there are."""
+
+    def carriers(self, symbol_id: int) -> list[Bearer]:
+        """The sockets that carry a symbol, as far as the gateway can know."""
+
+
+class Watcher(Protocol):
+    """What all watches share."""
+
+    broker: Broker
+    now: Callable[[], float]
+
+    @property
+    def roads(self) -> Streams:
+        """The sockets there are."""
+
+    def note(self, text: str) -> None:
+        """Write the log."""
+
+    def fail(self, invariant: str, detail: str) -> None:
+        """An invariant is broken."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a client has of one symbol."""
+
+    quote: Quote
+    version: int
+    at: float
+    data_at: float = 0.0  # when a frame or poll with it was read last
+    roadless_since: float | None = None
+
+
+@dataclass(slots=True)
+class QuoteWatch:
+    """What clients are told, against what the model sent."""
+
+    watch: Watcher
+    seen: dict[int, Seen] = field(default_factory=dict)
+    _owed: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
+    _epochs: dict[int, int] = field(default_factory=dict)
+    _brought: dict[int, set[int]] = field(default_factory=dict)
+    _data_at: dict[int, float] = field(default_factory=dict)
+    updates: int = 0
+
+    def forget(self) -> None:
+        """The gateway ended: clients will get a new epoch."""
+        for symbol_id, seen in self.seen.items():
+            self._epochs[symbol_id] = max(self._epochs.get(symbol_id, 0), seen.quote.epoch)
+        self.seen.clear()
+        self._owed.clear()
+        self._brought.clear()
+        self._data_at.clear()
+
+    def delivered(self, wire: Bearer, versions: dict[int, int]) -> None:
+        """The gateway has read a frame."""
+        now = self.watch.now()
+        asked = self.watch.broker.accounts[wire.person].asked if wire.person else frozenset()
+        for symbol_id, version in versions.items():
+            self._brought.setdefault(symbol_id, set()).add(version)
+            if symbol_id not in asked:  # it may be handed on and need not
+                continue
+            self._data_at[symbol_id] = now
+            owed = self._owed.setdefault(symbol_id, deque())
+            known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
+            if version > known:
+                owed.append((version, now))
+
+    def polled(self, versions: dict[int, int]) -> None:
+        """The gateway has read a REST answer."""
+        for symbol_id, version in versions.items():
+            self._data_at[symbol_id] = self.watch.now()
+            self._brought.setdefault(symbol_id, set()).add(version)
+
+    def handed_on(self, quotes: list[Quote]) -> None:
+        """Clients are told."""
+        for quote in quotes:
+            self.updates += 1
+            self._one(quote)
+
+    def _one(self, quote: Quote) -> None:
+        watch, symbol_id = self.watch, quote.symbol_id
+        version = version_of(quote)
+        if version is None:
+            watch.fail("Q1 a quote is whole", f"the fields of {quote} do not belong together")
+            return
+        watch.note(f"quote {symbol_id} {quote.sequence} v{version} {quote.freshness} {quote.source}")
+        before = self.seen.get(symbol_id)
+        self._in_order(quote, version, before)
+        self._accounted_for(quote, version, before)
+        now = watch.now()
+        self.seen[symbol_id] = Seen(
+            quote, version, now, self._data_at.get(symbol_id, now), before.roadless_since if before else None
+        )
+
+    def _in_order(self, quote: Quote, version: int, before: Seen | None) -> None:
+        fail, symbol_id = self.watch.fail, quote.symbol_id
+        if before is None:
+            if quote.epoch <= self._epochs.get(symbol_id, 0):
+                fail("Q2 epochs grow", f"{symbol_id}: epoch {quote.epoch} after {self._epochs[symbol_id]}")
+            return
+        expected = (before.quote.epoch, before.quote.sequence + 1)
+        if (quote.epoch, quote.sequence) != expected:
+            fail("Q2 sequences grow by one", f"{symbol_id}: {(quote.epoch, quote.sequence)}, expected {expected}")
+        if version < before.version:
+            fail("Q3 no update goes back", f"{symbol_id}: version {version} after {before.version} ({quote.source})")
+        same = version == before.version and quote.freshness is before.quote.freshness
+        if same and quote.source is before.quote.source:
+            fail("Q4 no update comes twice", f"{symbol_id}: version {version} {quote.freshness} {quote.source}")
+
+    def _accounted_for(self, quote: Quote, version: int, before: Seen | None) -> None:
+        fail, symbol_id = self.watch.fail, quote.symbol_id
+        if before is not None and version == before.version:
+            return
+        owed = self._owed.get(symbol_id)
+        if owed and owed[0][0] == version:
+            owed.popleft()
+        elif owed and owed[0][0] < version and quote.source is Source.STREAM:
+            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0][0]} was not")
+        elif version in self._brought.get(symbol_id, ()):
+            while owed and owed[0][0] <= version:
+                owed.popleft()
+        else:
+            fail("Q6 nothing is made up", f"{symbol_id}: version {version} came by no road ({quote.source})")
+
+    # --- once a second ---
+
+    def look(self, wanted: frozenset[int]) -> None:
+        """What must hold between updates."""
+        now = self.watch.now()
+        for symbol_id, owed in self._owed.items():
+            if owed and now - owed[0][1] > HANDED_ON_S:
+                self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0][0]} of {owed[0][1]:.3f} s")
+        for symbol_id, seen in self.seen.items():
+            self._honest(symbol_id, seen, now)
+
+    def _honest(self, symbol_id: int, seen: Seen, now: float) -> None:
+        watch, label = self.watch, seen.quote.freshness
+        market = watch.broker.market
+        seen.roadless_since = None if watch.roads.carriers(symbol_id) else seen.roadless_since or now
+        if label not in TRUSTED:
+            return
+        if seen.roadless_since is not None and now - seen.roadless_since > ROAD_S:
+            watch.fail("F1 live needs a road", f"{symbol_id} is {label}, without a stream since {seen.roadless_since}")
+        if label is not Freshness.LIVE:
+            return
+        window = live_window_s(market.phase(now), market.pace_s * PACE_SLACK) + OTHER_DELAY_S
+        age = now - self._data_at.get(symbol_id, now)
+        if age > window:
+            watch.fail("F2 live is young", f"{symbol_id} is live, {age:.1f} s after its last data")
+        if market.version_at(symbol_id, now - window) > seen.version:
+            watch.fail("F3 live is the newest", f"{symbol_id} is live at version {seen.version}")
+
+    def is_polled(self, symbol_id: int) -> bool:
+        """Whether polls bring the symbol."""
+        return self.watch.now() - self._data_at.get(symbol_id, float("-inf")) < POLLED_S
+
+    def is_fresh(self, symbol_id: int) -> bool:
+        """Whether a client has the newest value of a moment ago, and is told so."""
+        seen, market, now = self.seen.get(symbol_id), self.watch.broker.market, self.watch.now()
+        if seen is None:
+            return False
+        if market.phase(now) is MarketPhase.CLOSED:
+            return seen.quote.freshness is Freshness.CLOSED and seen.version == market.version(symbol_id)
+        recent = market.version_at(symbol_id, now - OTHER_DELAY_S)
+        return seen.quote.freshness in TRUSTED and seen.quote.source is Source.STREAM and seen.version >= recent

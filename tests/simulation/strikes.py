@@ -1,0 +1,200 @@
+"""What each fault does when it begins and when it ends. Those that are not here the network looks up in `active`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from tests.simulation.faults import Fault, Kind, Point, Timetable
+from tests.simulation.gateway import Gateway
+from tests.simulation.network import Network
+from tests.simulation.watch import Watch
+
+from quotewire.testing.virtual import VirtualProcess
+
+
+class Run(Protocol):
+    """What faults act on."""
+
+    table: Timetable
+    start: float
+    network: Network
+    gateway: Gateway
+    watch: Watch
+    stopping: "asyncio.Task[None] | None"
+
+    def persons(self, fault: Fault) -> tuple[str, ...]:
+        """Whom a fault concerns."""
+
+    def refresh_token(self, person: str) -> str:
+        """What the vault holds."""
+
+
+def begin(run: Run, fault: Fault) -> None:
+    """A fault begins."""
+    run.network.active.append(fault)
+    BEGIN.get(fault.kind, _nothing)(run, fault)
+
+
+def end(run: Run, fault: Fault) -> None:
+    """A fault ends."""
+    run.network.active.remove(fault)
+    END.get(fault.kind, _nothing)(run, fault)
+
+
+def _nothing(run: Run, fault: Fault) -> None:
+    """The network looks at `active` itself."""
+
+
+def _end_sockets(run: Run, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.end(0 if fault.amount < 0.5 else 1001)
+
+
+def _evict(run: Run, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.end(run.table.nature.evict_code)
+
+
+def _swallow(run: Run, fault: Fault) -> None:
+    """A black hole kills half of the sockets; what the others say comes late."""
+    for number, wire in enumerate(run.network.live(None)):
+        wire.is_dead = (number + int(fault.amount * 2)) % 2 == 0
+
+
+def _deaden(run: Run, fault: Fault) -> None:
+    for wire in run.network.live(fault.person):
+        wire.is_dead = True
+
+
+def _stick(run: Run, fault: Fault) -> None:
+    ids = run.network.broker.market.ids
+    for wire in run.network.live(fault.person):
+        wire.muted.add(ids[int(fault.amount * len(ids))])
+
+
+def _change_port(run: Run, fault: Fault) -> None:
+    for person in run.persons(fault):
+        account = run.network.broker.accounts[person]
+        account.port += 10
+        if fault.amount < 0.5:
+            run.network.broker.end_streams(person, 0)
+
+
+def _change_host(run: Run, fault: Fault) -> None:
+    for person in run.persons(fault):
+        account = run.network.broker.accounts[person]
+        account.next_host = account.host % 40 + 4
+
+
+def _lose_host(run: Run, fault: Fault) -> None:
+    """The host dies; the next token names another."""
+    for person in run.persons(fault):
+        account = run.network.broker.accounts[person]
+        run.network.gone_hosts.add(account.host)
+        account.next_host = account.host % 40 + 4
+        run.network.broker.end_streams(person, 0)
+
+
+def _kill_access(run: Run, fault: Fault) -> None:
+    for person in run.persons(fault):
+        run.network.broker.tokens.expire_access(person)
+        if run.table.nature.refresh_ends_stream_s >= 0:
+            run.network.broker.end_streams(person, 0)
+
+
+def _short_lives(run: Run, fault: Fault) -> None:
+    if fault in run.network.active:
+        _kill_access(run, fault)
+        run.network.later(3.0 + 20.0 * fault.amount, _short_lives, run, fault)
+
+
+def _revoke(run: Run, fault: Fault) -> None:
+    for person in run.persons(fault):
+        run.watch.tokens.doomed(person, "revoked")
+        run.network.broker.revoke(person, run.refresh_token(person), run.network.loop.time())
+
+
+def _cap_hour(run: Run, fault: Fault) -> None:
+    for person in run.persons(fault):
+        for bucket in run.network.broker.accounts[person].buckets.values():
+            bucket.capped_until = run.start + fault.until
+
+
+def _crash(run: Run, fault: Fault) -> None:
+    run.gateway.kill(children=False)
+
+
+def _come_back(run: Run, fault: Fault) -> None:
+    if run.gateway.process is None and not run.network.struck(Kind.CRASH, Kind.RESTART, Kind.CHILD_KILLED):
+        run.gateway.start()
+
+
+def _restart(run: Run, fault: Fault) -> None:
+    async def stop() -> None:
+        await run.gateway.stop()
+        _come_back(run, fault)
+
+    run.stopping = asyncio.create_task(stop())
+
+
+def _arm(run: Run, fault: Fault) -> None:
+    assert fault.point is not None
+
+    def strike(child: VirtualProcess) -> None:
+        for person in run.table.nature.persons:
+            run.watch.tokens.doomed(person, f"killed at {fault.point}")
+        run.watch.note(f"{child.name} dies at {fault.point}")
+        if fault.amount < 0.5:
+            run.gateway.kill_child(child)
+        else:
+            run.gateway.kill(children=True)
+            run.network.later(2.0, _come_back, run, fault)
+
+    run.network.armed[fault.point] = strike
+
+
+def _disarm(run: Run, fault: Fault) -> None:
+    run.network.armed.pop(fault.point or Point.KEPT, None)
+    _come_back(run, fault)
+
+
+def _pause(run: Run, fault: Fault) -> None:
+    if run.gateway.process is not None:
+        run.gateway.process.pause()
+
+
+def _go_on(run: Run, fault: Fault) -> None:
+    if run.gateway.process is not None and not run.network.struck(Kind.PAUSE):
+        run.gateway.process.resume()
+
+
+def _step_clock(run: Run, fault: Fault) -> None:
+    run.gateway.clock_ahead_s += (fault.amount - 0.5) * 1200.0
+
+
+BEGIN: Final[dict[Kind, Callable[[Run, Fault], None]]] = {
+    Kind.DROP: _end_sockets,
+    Kind.OUTAGE: _end_sockets,
+    Kind.BLACK_HOLE: _swallow,
+    Kind.EVICTED: _evict,
+    Kind.DEAD_SOCKET: _deaden,
+    Kind.STUCK_SYMBOL: _stick,
+    Kind.PORT_CHANGE: _change_port,
+    Kind.HOST_CHANGE: _change_host,
+    Kind.HOST_GONE: _lose_host,
+    Kind.ACCESS_KILLED: _kill_access,
+    Kind.SHORT_LIVES: _short_lives,
+    Kind.REVOKED: _revoke,
+    Kind.REST_HOUR: _cap_hour,
+    Kind.CRASH: _crash,
+    Kind.RESTART: _restart,
+    Kind.CHILD_KILLED: _arm,
+    Kind.PAUSE: _pause,
+    Kind.CLOCK_STEP: _step_clock,
+}
+END: Final[dict[Kind, Callable[[Run, Fault], None]]] = {
+    Kind.CRASH: _come_back,
+    Kind.RESTART: _come_back,
+    Kind.CHILD_KILLED: _disarm,
+    Kind.PAUSE: _go_on,
+}
