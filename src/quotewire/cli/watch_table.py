@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +35,14 @@ FRESHNESS_STYLES: Final[dict[Freshness, str]] = {
     Freshness.CLOSED: "dim",
     Freshness.RECOVERING: "yellow",
 }
+
+
+COLUMNS: Final = ("symbol", "bid", "ask", "last", "change", "volume", "freshness", "age")
+JUSTIFIED: Final[dict[str, JustifyMethod]] = {
+    title: "left" if title in ("symbol", "freshness") else "right" for title in COLUMNS
+}
+LEAVE_FIRST: Final = (("age", 76), ("volume", 66), ("change", 54), ("ask", 44), ("bid", 34))
+"""A terminal narrower than this does without the column. Whether a price can be trusted always shows."""
 
 
 class Screen:
@@ -69,17 +77,23 @@ class Screen:
     def paint(self) -> None:
         """Show how things stand."""
         now_ms = time.time() * 1000
+        console = self._live.console
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        table.add_column("symbol", style="bold")
-        for title in ("bid", "ask", "last", "change", "volume"):
-            table.add_column(title, justify="right")
-        table.add_column("freshness")
-        table.add_column("age", justify="right")
+        shown = columns(console.width)
+        for title in shown:
+            table.add_column(title, style="bold" if title == "symbol" else "", no_wrap=True, justify=JUSTIFIED[title])
         for name in self._names:
             quote = self._client.latest(name)
             close = self._closes.get(quote.symbol) if quote else None
-            table.add_row(*row(str(name), quote, close, now_ms))
+            cells = dict(zip(COLUMNS, row(str(name), quote, close, now_ms), strict=True))
+            table.add_row(*(cells[title] for title in shown))
         self._live.update(Group(header(self._client.state, self._url, self._stream.skipped), table), refresh=True)
+
+
+def columns(width: int) -> tuple[str, ...]:
+    """The columns a terminal of this width has room for."""
+    left_out = {title for title, needed in LEAVE_FIRST if width < needed}
+    return tuple(title for title in COLUMNS if title not in left_out)
 
 
 def header(state: ClientState, url: str, skipped: int) -> Text:

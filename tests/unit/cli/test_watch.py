@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from quotewire.cli import watch
-from quotewire.cli.watch_table import NOTHING, age, change, header, price, row
+from quotewire.cli.watch_table import COLUMNS, NOTHING, age, change, columns, header, price, row
 from quotewire.client.state import ClientState
 from quotewire.errors import ConfigurationError
 from quotewire.market.quote import Freshness, Quote, Source
@@ -123,3 +123,17 @@ def test_the_header_fits_a_plain_terminal() -> None:
     state = ClientState(state=State.ERROR, reason=Reason.CLOSED_FOR_GOOD, since=0)
     Console(file=out, width=40, color_system=None).print(header(state, "http://a", 0))
     assert "error" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, COLUMNS),
+        (80, COLUMNS),
+        (70, ("symbol", "bid", "ask", "last", "change", "volume", "freshness")),
+        (40, ("symbol", "bid", "last", "freshness")),
+        (20, ("symbol", "last", "freshness")),
+    ],
+)
+def test_a_narrow_terminal_leaves_columns_out_and_never_the_freshness(width: int, shown: tuple[str, ...]) -> None:
+    assert columns(width) == shown
