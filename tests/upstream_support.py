@@ -144,8 +144,8 @@ class Watched:
         return [self.latest[i].freshness.value if i in self.latest else "none" for i in ids]
 
 
-def settings_for(sim: Simulator, data_dir: Path) -> Settings:
-    return load(environment(sim, data_dir))
+def settings_for(sim: Simulator, data_dir: Path, **variables: str) -> Settings:
+    return load({**environment(sim, data_dir), **variables})
 
 
 QUICK = Tuning(lifecycle=replace(CONFIG, backoff=Backoff(base_s=0.5, cap_s=4.0), refreshed_delay_s=0.1))

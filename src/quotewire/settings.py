@@ -50,6 +50,11 @@ class Settings:
     data_dir: Path
     vault_key: str | None = field(repr=False)
     persons: Mapping[str, str] = field(repr=False)
+    no_stream: frozenset[str]
+    symbols_per_stream: int
+    linger_ms: int
+    poll_interval_ms: int
+    ab: bool
 
     @property
     def production(self) -> bool:
@@ -91,6 +96,10 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 def _boolean(text: str) -> bool:
     return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+
+
+def _switch(text: str) -> bool:
+    return {"on": True, "off": False}[text.lower()]
 
 
 def _items(text: str) -> tuple[str, ...]:
@@ -162,6 +171,13 @@ def _persons(text: str) -> dict[str, str]:
             raise ValueError
         persons[name.strip()] = token.strip()
     return persons
+
+
+def _names(text: str) -> frozenset[str]:
+    names = _items(text)
+    if any(not PERSON_NAME.fullmatch(name) for name in names):
+        raise ValueError
+    return frozenset(names)
 
 
 def is_loopback(host: str) -> bool:
@@ -361,6 +377,45 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "First refresh tokens; used only for a person of whom the vault holds none.",
         secret=True,
+    ),
+    Variable(
+        "QUOTEWIRE_NO_STREAM",
+        "no_stream",
+        _names,
+        "persons' names, separated by commas",
+        "",
+        "Persons whose login carries no stream, because a stream freezes the quotes of their other platforms. They"
+        " serve look-ups and polls. What `quotewire persons stream NAME on|off` said of a person goes before this.",
+    ),
+    Variable(
+        "QUOTEWIRE_SYMBOLS_PER_STREAM",
+        "symbols_per_stream",
+        _integer(1, 10_000),
+        "a number, 1 to 10000",
+        "400",
+        "The most symbols one person's stream carries. Questrade documents no limit; a list it refuses is halved.",
+    ),
+    Variable(
+        "QUOTEWIRE_LINGER",
+        "linger_ms",
+        *_milliseconds(0, DAY_MS),
+        "30000",
+        "A symbol nobody wants any more is carried on for this long, in case somebody comes back.",
+    ),
+    Variable(
+        "QUOTEWIRE_POLL_INTERVAL",
+        "poll_interval_ms",
+        *_milliseconds(1000, 60_000),
+        "5000",
+        "Between two polls of a symbol that no stream carries; longer where the rate budget asks for it.",
+    ),
+    Variable(
+        "QUOTEWIRE_AB",
+        "ab",
+        _switch,
+        "on or off",
+        "off",
+        "Carry each symbol on two persons' streams; what comes first counts. Needs two persons who can stream.",
     ),
 )
 """Every variable `serve` reads, in the order of the documentation."""

@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.upstream_support import QUICK, Watched, running_upstream, settings_for, until
+from tests.upstream_support import Watched, running_upstream, settings_for, until
 
 from quotewire.market.quote import Quote, Source
 from quotewire.simulator import Simulator, SimulatorConfig
@@ -280,7 +279,7 @@ async def test_odd_content_disturbs_nobody(tmp_path: Path, fault: str, params: d
 async def test_what_nobody_wants_lingers_and_then_goes_stale(tmp_path: Path) -> None:
     async with (
         Simulator(busy()) as sim,
-        running_upstream(settings_for(sim, tmp_path), replace(QUICK, linger_s=1.5)) as (upstream, watched),
+        running_upstream(settings_for(sim, tmp_path, QUOTEWIRE_LINGER="1500")) as (upstream, watched),
     ):
         first, second, *_ = await ids_of(upstream)
         upstream.want({first, second})

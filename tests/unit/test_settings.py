@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from quotewire.errors import ConfigurationError, Fault
 from quotewire.settings import VARIABLES, Settings, is_loopback, load
 
@@ -43,6 +44,11 @@ GOOD: list[tuple[str, str, Any]] = [
     ("QUOTEWIRE_DATA_DIR", "/var/lib/quotewire", Path("/var/lib/quotewire")),
     ("QUOTEWIRE_VAULT_KEY", "a pass phrase", "a pass phrase"),
     ("QUOTEWIRE_PERSONS", "alice=tok/en+==, bob = other", {"alice": "tok/en+==", "bob": "other"}),
+    ("QUOTEWIRE_NO_STREAM", "bob, carol", frozenset({"bob", "carol"})),
+    ("QUOTEWIRE_SYMBOLS_PER_STREAM", "50", 50),
+    ("QUOTEWIRE_LINGER", "0", 0),
+    ("QUOTEWIRE_POLL_INTERVAL", "1000", 1000),
+    ("QUOTEWIRE_AB", "On", True),
 ]
 
 BAD: list[tuple[str, str]] = [
@@ -95,6 +101,11 @@ BAD: list[tuple[str, str]] = [
     ("QUOTEWIRE_PERSONS", "=token"),
     ("QUOTEWIRE_PERSONS", "a b=token"),
     ("QUOTEWIRE_PERSONS", "alice=one,alice=two"),
+    ("QUOTEWIRE_NO_STREAM", "bob carol"),
+    ("QUOTEWIRE_SYMBOLS_PER_STREAM", "0"),
+    ("QUOTEWIRE_LINGER", "30s"),
+    ("QUOTEWIRE_POLL_INTERVAL", "999"),
+    ("QUOTEWIRE_AB", "yes"),
 ]
 
 

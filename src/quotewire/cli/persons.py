@@ -30,7 +30,7 @@ LONGEST_TOKEN: Final = 512
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """`list`, `add NAME`, `remove NAME`, `refresh NAME`."""
+    """`list`, `add NAME`, `remove NAME`, `refresh NAME`, `stream NAME on|off|default`."""
     actions = parser.add_subparsers(dest="action", metavar="action", required=True)
     listing = actions.add_parser("list", help="show everybody: state, expiry, API server, last error")
     listing.add_argument("--json", action="store_true", help="print one JSON array")
@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     removing.add_argument("name")
     refreshing = actions.add_parser("refresh", help="exchange a person's token now")
     refreshing.add_argument("name")
+    streaming = actions.add_parser("stream", help="whether a person's login may carry a stream")
+    streaming.add_argument("name")
+    streaming.add_argument(
+        "choice",
+        choices=("on", "off", "default"),
+        help="a stream freezes that person's other platforms; off spares them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,19 +57,24 @@ def run(args: argparse.Namespace) -> int:
         "add": _add,
         "remove": _remove,
         "refresh": _refresh,
+        "stream": _stream,
     }
     return actions[args.action](chosen, args)
 
 
 def _list(chosen: Settings, args: argparse.Namespace) -> int:
     with _vault(chosen) as vault:
+        said = vault.streaming()
         rows = [_row(person, token) for person in vault.persons() if (token := vault.get(person)) is not None]
+    for row in rows:
+        row["streaming"] = said.get(row["name"], row["name"] not in chosen.no_stream)
     if args.json:
         print(json.dumps(rows))
     elif not rows:
         print(f"no persons are stored in {chosen.data_dir}; add one with: quotewire persons add NAME")
     for row in rows if not args.json else ():
-        print(f"{row['name']}: {row['state']}, {row['access']}, {row['apiServer'] or 'no API server yet'}")
+        off = "" if row["streaming"] else ", streaming off"
+        print(f"{row['name']}: {row['state']}, {row['access']}, {row['apiServer'] or 'no API server yet'}{off}")
         for key in ("lastError", "advice"):
             if row[key]:
                 print(f"    {row[key]}")
@@ -110,6 +122,16 @@ def _refresh(chosen: Settings, args: argparse.Namespace) -> int:
         return 0
     print(f"quotewire persons: {args.name} was not refreshed ({report.ending}): {report.reason}", file=sys.stderr)
     return 1
+
+
+def _stream(chosen: Settings, args: argparse.Namespace) -> int:
+    with _vault(chosen) as vault:
+        if vault.get(args.name) is None:
+            return _unknown(args.name)
+        vault.set_streaming(args.name, {"on": True, "off": False, "default": None}[args.choice])
+        allowed = vault.streaming().get(args.name, args.name not in chosen.no_stream)
+    print(f"{args.name}: streaming is {'on' if allowed else 'off'}; a running gateway follows within some seconds")
+    return 0
 
 
 @contextlib.contextmanager

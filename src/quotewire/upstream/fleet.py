@@ -20,6 +20,7 @@ from quotewire.upstream.tape import OVERTAKEN_S
 from quotewire.upstream.world import World
 
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
+SWITCH_OFF_S: Final = 5.0  # what others get to take over from a person whose streaming was switched off
 SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
 
 
@@ -66,6 +67,7 @@ class Fleet:
         self._owners: dict[str, asyncio.Task[None]] = {}
         self._records: dict[str, Record] = {}
         self._leaving: set[str] = set()
+        self._off_since: dict[str, float] = {}
         self._moved = asyncio.Event()
         self._target: Assignment = {}
         self._is_planning = False
@@ -196,15 +198,26 @@ class Fleet:
         bearers = [
             Bearer(person, self._is_fit(person, now), self._limit(person))
             for person in self._keeper.persons
-            if person in self.sessions and not self._keeper.is_dead(person)
+            if person in self.sessions and not self._keeper.is_dead(person) and self._keeper.may_stream(person)
         ]
         self._target = plan(self._wanted, bearers, self._target)
         carried = {person: session.carried & self._wanted for person, session in self.sessions.items()}
-        shares = hand_over(self._target, carried)
+        shares = hand_over(
+            self._target, {person: ids for person, ids in carried.items() if self._may_wait(person, now)}
+        )
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         if sum(map(len, carried.values())) > len(frozenset[int]().union(*carried.values())):
             self._several_until = now + OVERTAKEN_S
+
+    def _may_wait(self, person: str, now: float) -> bool:
+        """Whether the person's stream may go on until others have taken over. One that was switched off may not for
+        long: its person's other platforms are frozen meanwhile.
+        """
+        if self._keeper.may_stream(person):
+            self._off_since.pop(person, None)
+            return True
+        return now - self._off_since.setdefault(person, now) < SWITCH_OFF_S
 
     def _limit(self, person: str) -> int:
         most = self.sessions[person].most
@@ -212,4 +225,5 @@ class Fleet:
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None
-        return able and person not in self._leaving and not self._records[person].is_resting(now)
+        may = self._keeper.may_stream(person) and person not in self._leaving
+        return able and may and not self._records[person].is_resting(now)

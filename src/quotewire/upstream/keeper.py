@@ -93,6 +93,7 @@ class Keeper:
         self._exchange_by = exchange
         self._tokens: dict[str, Token] = {}
         self._logins: dict[str, Login] = {}
+        self._streaming: dict[str, bool] = {}
         self._wake = asyncio.Event()
         self._started_at = 0.0  # when the last exchange began
         self._not_before = 0.0  # what the rate-limit ladder allows
@@ -121,6 +122,10 @@ class Keeper:
         """Whether only the operator can help."""
         token = self._tokens.get(person)
         return token is None or token.is_dead
+
+    def may_stream(self, person: str) -> bool:
+        """Whether the person's login may carry a stream: the vault's word, else that of QUOTEWIRE_NO_STREAM."""
+        return self._streaming.get(person, person not in self._settings.no_stream)
 
     def access(self, person: str) -> Access | None:
         """What a call needs; None when the person has no usable access token now."""
@@ -171,6 +176,9 @@ class Keeper:
             if self._vault.adopt(person, token):
                 self._note(person, Why.NEW_TOKEN, f"{person}'s token was taken over from QUOTEWIRE_PERSONS")
         self._read()
+        for person in sorted(self._settings.no_stream - self._tokens.keys()):
+            detail = f"QUOTEWIRE_NO_STREAM names {person}, of whom no login is held; is the name right?"
+            self._note(person, Why.STREAMING_OFF, detail, level=logging.WARNING)
 
     async def run(self) -> None:
         """Keep every login usable until cancelled."""
@@ -372,6 +380,7 @@ class Keeper:
     def _read(self) -> None:
         """Read the vault again; persons added, replaced or removed by hand are noticed here."""
         before = self._tokens
+        self._read_streaming()
         tokens = {person: self._vault.get(person) for person in self._vault.persons()}
         self._tokens = {person: self._aged(person, token) for person, token in tokens.items() if token is not None}
         for person, token in self._tokens.items():
@@ -385,6 +394,15 @@ class Keeper:
         for person in before.keys() - self._tokens.keys():
             self._note(person, Why.REMOVED, f"{person} was removed from the vault")
             self._on_change(person)
+
+    def _read_streaming(self) -> None:
+        before = {person: self.may_stream(person) for person in self._tokens}
+        self._streaming = self._vault.streaming()
+        for person, allowed in before.items():
+            if allowed is not self.may_stream(person):
+                why = Why.STREAMING_OFF if allowed else Why.STREAMING_ON
+                self._note(person, why, f"{person}'s login may {'no longer' if allowed else 'again'} carry a stream")
+                self._on_change(person)
 
     def _aged(self, person: str, token: Token) -> Token:
         """The token with its times on the steady clock, so that nobody who sets the wall clock changes its age.

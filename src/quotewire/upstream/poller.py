@@ -14,6 +14,7 @@ from quotewire.upstream.tuning import DEFAULT
 EVERY_S: Final = 5.0  # between two polls of a symbol, at best
 BELIEVED_S: Final = 75.0  # a poll older than this stands for nothing
 TICK_S: Final = 0.5
+MOST_AT_ONCE: Final = 8  # requests; what is due beyond them waits, longest first
 
 
 class Poller:
@@ -26,8 +27,11 @@ class Poller:
         now: Callable[[], float] = time.monotonic,
         *,
         patience_s: float = DEFAULT.poll_patience_s,
+        every_s: float = EVERY_S,
     ) -> None:
         self.polled: dict[int, float] = {}
+        self._every_s = every_s
+        self._under_way: set[asyncio.Task[None]] = set()
         self._desk = desk
         self._on_patches = on_patches
         self._now = now
@@ -46,26 +50,30 @@ class Poller:
             self._uncovered[symbol_id] = now
 
     async def run(self) -> None:
-        """Poll until cancelled."""
-        while True:
-            for ids in self._due():
-                await self._poll(ids)
-            self._expire()
-            await asyncio.sleep(TICK_S)
+        """Poll until cancelled. A request that hangs does not keep the others waiting."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for ids in self.take_due():
+                    task = group.create_task(self._poll(ids), name="poll")
+                    self._under_way.add(task)
+                    task.add_done_callback(self._under_way.discard)
+                self._expire()
+                await asyncio.sleep(TICK_S)
 
-    def _due(self) -> list[list[int]]:
-        now = self._now()
+    def take_due(self) -> list[list[int]]:
+        """What is to be asked for now, a request each; it counts as asked from here on."""
+        now, never = self._now(), float("-inf")
         due = [
             symbol_id
             for symbol_id, since in self._uncovered.items()
-            if now - since >= self._patience_s and now - self._asked.get(symbol_id, 0.0) >= EVERY_S
+            if now - since >= self._patience_s and now - self._asked.get(symbol_id, never) >= self._every_s
         ]
+        room = (MOST_AT_ONCE - len(self._under_way)) * requests.MAX_IDS
+        due = sorted(due, key=lambda symbol_id: self._asked.get(symbol_id, never))[:room]
+        self._asked.update(dict.fromkeys(due, now))
         return [due[at : at + requests.MAX_IDS] for at in range(0, len(due), requests.MAX_IDS)]
 
     async def _poll(self, ids: list[int]) -> None:
-        now = self._now()
-        for symbol_id in ids:
-            self._asked[symbol_id] = now
         try:
             _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.POLL)
         except UpstreamError:

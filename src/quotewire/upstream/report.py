@@ -51,6 +51,7 @@ def person_report(person: str, keeper: Keeper, fleet: Fleet, desk: Desk, wall: f
         "apiServer": state.api_server,
         "lastError": state.last_error,
         "needsOperator": keeper.is_dead(person),
+        "mayStream": keeper.may_stream(person),
         **desk.report(person),
         "stream": session.snapshot if session else None,
         "nextAttemptInS": session.next_attempt_in_s if session else None,

@@ -85,7 +85,13 @@ class Upstream:
         )
         self._resolver = Resolver(self._desk, self._directory)
         self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of)
-        self._poller = Poller(self._desk, self._polled, world.monotonic, patience_s=tuning.poll_patience_s)
+        self._poller = Poller(
+            self._desk,
+            self._polled,
+            world.monotonic,
+            patience_s=tuning.poll_patience_s,
+            every_s=settings.poll_interval_ms / 1000,
+        )
         self._visitor = Visitor(self._keeper, self._desk, self._clock, now=world.monotonic)
         self._wanted: frozenset[int] = frozenset()
         self._lingering: dict[int, float] = {}
@@ -94,7 +100,7 @@ class Upstream:
             desk=self._desk,
             chronicle=self._chronicle,
             sink=self,
-            limits=limits or Limits(),
+            limits=limits or Limits(settings.symbols_per_stream),
             lifecycle=tuning.lifecycle,
             world=world,
         )
@@ -176,7 +182,7 @@ class Upstream:
     def want(self, symbol_ids: Set[int]) -> None:
         """The whole set of symbols wanted now. Those no longer wanted are carried on for a while."""
         wanted = frozenset(symbol_ids)
-        until = self._world.monotonic() + self._tuning.linger_s
+        until = self._world.monotonic() + self._settings.linger_ms / 1000
         for symbol_id in self._wanted - wanted:
             self._lingering[symbol_id] = until
         for symbol_id in wanted:

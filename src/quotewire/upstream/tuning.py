@@ -30,7 +30,6 @@ class Tuning:
     unrisked: Backoff = field(default_factory=lambda: Backoff(base_s=1.0, cap_s=10.0))
     risked: Backoff = field(default_factory=Backoff)
     rehost: Backoff = field(default_factory=lambda: Backoff(base_s=30.0, factor=4.0, cap_s=1800.0))
-    linger_s: float = 30.0  # symbols nobody wants any more are carried on for this long
     poll_patience_s: float = 5.0  # how long a symbol waits for a stream before it is polled
 
 

@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS persons (
     last_error TEXT NOT NULL,
     seed TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS streaming (person TEXT PRIMARY KEY, allowed INTEGER NOT NULL) STRICT;
 """
 
 
@@ -164,7 +165,21 @@ class Vault:
     def remove(self, person: str) -> bool:
         """Forget a person; False when there was none."""
         with _transaction(self._database, self.data_dir):
+            self._database.execute("DELETE FROM streaming WHERE person = ?", (person,))
             return self._database.execute("DELETE FROM persons WHERE name = ?", (person,)).rowcount > 0
+
+    def streaming(self) -> dict[str, bool]:
+        """Whether a person's login may carry a stream, for those of whom that was said by hand."""
+        with _reading(self.data_dir):
+            rows = self._database.execute("SELECT person, allowed FROM streaming").fetchall()
+        return {row["person"]: bool(row["allowed"]) for row in rows}
+
+    def set_streaming(self, person: str, allowed: bool | None) -> None:
+        """Say whether a person's login may carry a stream; None takes back what was said."""
+        with _transaction(self._database, self.data_dir):
+            self._database.execute("DELETE FROM streaming WHERE person = ?", (person,))
+            if allowed is not None:
+                self._database.execute("INSERT INTO streaming VALUES (?, ?)", (person, int(allowed)))
 
     # --- the journal; the caller holds the person's lock ---
 

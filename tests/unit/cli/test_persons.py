@@ -104,3 +104,21 @@ def test_a_refresh_that_cannot_be_made_says_why(
 def test_a_bad_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert add(monkeypatch, "../alice", "t") == 2
     assert "no person's name" in capsys.readouterr().err
+
+
+def test_streaming_is_switched_off_and_on_again(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(monkeypatch, "alice", "secret")
+    capsys.readouterr()
+    assert main(["persons", "stream", "alice", "off"]) == 0
+    assert "streaming is off" in capsys.readouterr().out
+    main(["persons", "list"])
+    assert "streaming off" in capsys.readouterr().out
+
+    monkeypatch.setenv("QUOTEWIRE_NO_STREAM", "alice")
+    assert main(["persons", "stream", "alice", "on"]) == 0
+    assert "streaming is on" in capsys.readouterr().out
+    assert main(["persons", "stream", "alice", "default"]) == 0
+    assert "streaming is off" in capsys.readouterr().out
+    assert main(["persons", "stream", "nobody", "off"]) == 1

@@ -194,3 +194,26 @@ async def test_persons_come_and_go_while_it_runs(bench: Bench) -> None:
     assert set(bench.changed) == {"bob", "carol"}
     with pytest.raises(AccessTokenError, match="no person bob"):
         await bench.keeper.refresh("bob")
+
+
+async def test_who_may_stream_is_the_vaults_word_first(bench: Bench, tmp_path: Path) -> None:
+    bench.keeper._settings = load({"QUOTEWIRE_DATA_DIR": str(tmp_path), "QUOTEWIRE_NO_STREAM": "alice"})
+    assert [bench.keeper.may_stream(person) for person in ("alice", "bob")] == [False, True]
+
+    bench.changed.clear()
+    bench.vault.set_streaming("alice", True)
+    bench.vault.set_streaming("bob", False)
+    bench.keeper._read()
+    assert [bench.keeper.may_stream(person) for person in ("alice", "bob")] == [True, False]
+    assert sorted(bench.changed) == ["alice", "bob"]
+
+    bench.vault.set_streaming("alice", None)
+    bench.keeper._read()
+    assert not bench.keeper.may_stream("alice")
+
+
+async def test_a_name_without_a_login_in_no_stream_is_told(bench: Bench, tmp_path: Path) -> None:
+    bench.keeper._settings = load({"QUOTEWIRE_DATA_DIR": str(tmp_path), "QUOTEWIRE_NO_STREAM": "alicia"})
+    bench.keeper.load()
+
+    assert "alicia" in bench.keeper._chronicle.last()[0]["detail"]

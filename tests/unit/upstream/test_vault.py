@@ -187,3 +187,15 @@ def test_a_directory_that_cannot_be_used_is_the_operators_to_mend(tmp_path: Path
     (tmp_path / "data" / DATABASE).write_bytes(os.urandom(8192))
     with pytest.raises(StorageError, match="no vault"):
         Vault.open(tmp_path / "data", None)
+
+
+def test_who_may_stream_is_kept_until_the_person_is_removed(vault: Vault) -> None:
+    for name in ("alice", "bob"):
+        vault.add(name, "r")
+    vault.set_streaming("alice", False)
+    vault.set_streaming("bob", True)
+    vault.set_streaming("bob", None)
+    with contextlib.closing(reopened(vault)) as vault:
+        assert vault.streaming() == {"alice": False}
+        vault.remove("alice")
+        assert vault.streaming() == {}
