@@ -43,7 +43,7 @@ def samples(services: Services) -> list[Sample]:
         "quotewire_bytes_sent_total": gate.bytes_out,
         "quotewire_updates_total": hub["updates"],
         "quotewire_deliveries_total": hub["deliveries"],
-        "quotewire_updates_skipped_total": gate.skipped,
+        "quotewire_updates_skipped_total": gate.skipped + sum(c.outbox.total_skipped for c in gate.connections),
         "quotewire_clients_waiting": hub["clients_waiting"],
         "quotewire_symbols_wanted": hub["symbols_wanted"],
         "quotewire_symbols_known": hub["symbols_known"],

@@ -44,7 +44,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("quotewire_bytes_sent_total", Kind.COUNTER, "Bytes written to clients."),
     Metric("quotewire_updates_total", Kind.COUNTER, "Quote updates taken from upstream."),
     Metric("quotewire_deliveries_total", Kind.COUNTER, "Updates put into clients' outboxes."),
-    Metric("quotewire_updates_skipped_total", Kind.COUNTER, "Updates conflated away for slow clients that left."),
+    Metric("quotewire_updates_skipped_total", Kind.COUNTER, "Updates conflated away for slow clients."),
     Metric("quotewire_clients_waiting", Kind.GAUGE, "Clients whose socket takes no more now."),
     Metric("quotewire_symbols_wanted", Kind.GAUGE, "Symbols at least one client wants."),
     Metric("quotewire_symbols_known", Kind.GAUGE, "Symbols with a quote in memory."),
