@@ -88,8 +88,9 @@ class WatchdogConfig:
     zombie_after_s: float = 300.0
     extended_factor: float = 4.0  # extended hours are this much slower than a pace not yet known
     stream_factor: float = 10.0  # a stream may be silent for this many of its usual gaps
-    stream_check_after_s: float = 8.0  # a stream silent for longer is compared with REST
-    stream_unknown_pace_s: float = 5.0  # of a symbol, for that: one call too many is cheap
+    stream_check_after_s: float = 8.0  # a stream silent for longer, and for so many of its gaps, is compared with REST
+    stream_check_factor: float = 3.0
+    stream_unknown_pace_s: float = 5.0  # of a symbol, for that; longer in extended hours
     unknown_pace_s: float = 60.0  # of a symbol, until its own is known
     symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
     symbol_mute_after_s: float = 60.0
@@ -221,7 +222,7 @@ class Watchdog:
             effects += DUE[symbol.state](self, symbol_id, symbol, now, suspects)
         is_mute = self._is_stream_mute(now)
         if is_mute:
-            suspects = sorted(self._trading(), key=lambda each: self._usual_gap_s(self._symbols[each], REGULAR))
+            suspects = sorted(self._trading(), key=lambda each: self._stream_gap_s(self._symbols[each]))
         else:
             suspects.sort(key=lambda each: self._symbols[each].last_at)
         return effects + self._check(suspects, now, of_stream=is_mute)
@@ -297,16 +298,24 @@ class Watchdog:
 
     def _is_stream_mute(self, now: float) -> bool:
         """Whether the stream is silent for longer than the paces of its symbols, taken together, explain."""
-        gaps = [self._symbols[each].pace.expected_s(REGULAR) for each in self._trading()]
-        rate = sum(1.0 / max(0.001, self._config.stream_unknown_pace_s if gap is None else gap) for gap in gaps)
+        rate = sum(1.0 / max(0.001, self._stream_gap_s(self._symbols[each])) for each in self._trading())
         if self._stream_last_at is None or rate == 0.0:
             return False
-        limit = max(self._config.stream_check_after_s, self._config.stream_factor / rate)
+        limit = max(self._config.stream_check_after_s, self._config.stream_check_factor / rate)
         return now - max(self._stream_last_at, self._stream_proved_at) > limit * self._stream_patience
 
     def _trading(self) -> list[int]:
-        """The symbols whose markets are in regular hours, the halted left out."""
-        return [each for each, x in self._symbols.items() if self._phase(x) is REGULAR and not x.is_halted]
+        """The symbols whose markets are open, the halted left out."""
+        phases = {each: self._phase(symbol) for each, symbol in self._symbols.items() if not symbol.is_halted}
+        return [each for each, phase in phases.items() if phase is not MarketPhase.CLOSED]
+
+    def _stream_gap_s(self, symbol: _Symbol) -> float:
+        """The symbol's usual gap now; one not known yet is guessed short, since one call too many is cheap."""
+        phase = self._phase(symbol)
+        known = symbol.pace.expected_s(phase)
+        if known is not None:
+            return known
+        return self._config.stream_unknown_pace_s * (self._config.extended_factor if phase in EXTENDED else 1.0)
 
     def _usual_gap_s(self, symbol: _Symbol, phase: MarketPhase) -> float:
         known = symbol.pace.expected_s(phase)

@@ -201,6 +201,11 @@ class VirtualProcess:
         """Its tasks that have not ended, in the order they were made."""
         return [task for task in self._tasks if not task.done()]
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is paused or dead: nothing of it runs."""
+        return self._stopped
+
     def spawn(self, work: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
         """Start a task of the process."""
         return self._context.run(self._loop.create_task, work, name=name or self.name)
