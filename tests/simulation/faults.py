@@ -120,7 +120,8 @@ class Nature:
 
     persons: tuple[str, ...]
     symbols: int
-    wanted: int
+    wanted: int  # at most, of `symbols`
+    least_wanted: int = 1
     symbols_per_stream: int = 500
     second_get: str = "replace"
     get_shows_new: bool = True  # a second request makes the stream send the new symbols at once
@@ -135,6 +136,7 @@ class Nature:
     clock_ahead_s: float = 0.0
     opening_s: float = 36_600.0  # of the day, in Toronto
     wants_change: bool = True
+    acts_every_s: float = 30.0  # clients ask something at most this seldom
     shuffles: bool = False
 
 
@@ -145,6 +147,7 @@ class Timetable:
     seed: int
     nature: Nature
     faults: tuple[Fault, ...] = field(default=())
+    lasts_s: float = 0.0  # at least
 
     @property
     def last_end(self) -> float:

@@ -91,6 +91,8 @@ class QuoteWatch:
             if symbol_id not in asked:  # it may be handed on and need not
                 continue
             self._data_at[symbol_id] = now
+            if symbol_id in self.seen:
+                self.seen[symbol_id].roadless_since = None
             owed = self._owed.setdefault(symbol_id, deque())
             known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
             if version > known:
@@ -162,7 +164,10 @@ class QuoteWatch:
             if owed and now - owed[0][1] > HANDED_ON_S:
                 self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0][0]} of {owed[0][1]:.3f} s")
         for symbol_id, seen in self.seen.items():
-            self._honest(symbol_id, seen, now)
+            if symbol_id in wanted:
+                self._honest(symbol_id, seen, now)
+            else:
+                seen.roadless_since = None
 
     def _honest(self, symbol_id: int, seen: Seen, now: float) -> None:
         watch, label = self.watch, seen.quote.freshness

@@ -169,6 +169,7 @@ def _go_on(run: Run, fault: Fault) -> None:
 
 
 def _step_clock(run: Run, fault: Fault) -> None:
+    run.watch.calls.is_clock_wrong = True
     run.gateway.clock_ahead_s += (fault.amount - 0.5) * 1200.0
 
 

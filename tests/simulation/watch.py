@@ -188,6 +188,8 @@ class CallWatch:
         self._barred: dict[tuple[str, str], float] = {}
         self.total: Counter[tuple[str, str]] = Counter()
         self.limited: Counter[str] = Counter()
+        self.peaks: dict[tuple[str, str, float], int] = {}
+        self.is_clock_wrong = False  # the machine's clock was set: when an hour ends is a guess where no date says it
 
     def forget(self) -> None:
         """A new gateway knows nothing of earlier 429s."""
@@ -207,9 +209,10 @@ class CallWatch:
             window.append(now)
             while window[0] <= now - span:
                 window.popleft()
+            self.peaks[(*key, span)] = max(self.peaks.get((*key, span), 0), len(window))
             if len(window) > most:
                 watch.fail("B1 never over budget", f"{person}: {len(window)} {key[1]} calls within {span:.0f} s")
-        if now < self._barred.get(key, 0.0):
+        if now < self._barred.get(key, 0.0) and not self.is_clock_wrong:
             watch.fail("B2 a 429 is obeyed", f"{person}: {request.endpoint} before {self._barred[key]:.2f} s")
 
     def answered(self, person: str, request: ApiRequest[Any], reply: Reply) -> None:
