@@ -19,6 +19,7 @@ class FakePerson:
 
     name: str
     is_active: bool = True
+    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

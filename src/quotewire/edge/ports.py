@@ -25,12 +25,14 @@ class LookedUp(Protocol):
 
 
 class Person(Protocol):
-    """One person whose login the gateway holds."""
+    """One person whose login the gateway holds. `last_error` says in a sentence why it does not work; else empty."""
 
     @property
     def name(self) -> str: ...
     @property
     def is_active(self) -> bool: ...
+    @property
+    def last_error(self) -> str: ...
 
 
 class UpstreamPort(Protocol):

@@ -24,6 +24,7 @@ def unready(services: Services) -> list[str]:
         reasons.append("no person's login is held: set QUOTEWIRE_PERSONS or run `quotewire persons add NAME`")
     elif not any(person.is_active for person in persons):
         reasons.append("no person's login works now")
+        reasons += [f"{person.name}: {person.last_error}" for person in persons if person.last_error]
     if persons and state.state != CONNECTED:
         reasons.append(f"the upstream is {state.state}: {state.reason}")
     return reasons

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -27,7 +28,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         why = error.strerror or str(error)
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {why}; choose another with PORT") from None
+        setting = "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "QUOTEWIRE_HOST"
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {why}; choose another with {setting}") from None
     listener.setblocking(False)
     return listener
 
