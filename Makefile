@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help setup setup-dev run test check lint types imports unit integration browser web web-check lock clean
+.PHONY: help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ integration: setup-dev ## the tests over real sockets
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh
 	@$(BIN)/python -m pytest tests/browser
+
+docs: setup-dev ## the pages made from the code: settings, metrics, simulator, state machines
+	@for script in reference_docs simulator_docs state_diagrams; do $(BIN)/python scripts/$$script.py; done
 
 web: ## build the dashboard into the package (needs Node 20 or newer)
 	@cd web && npm ci --no-fund --no-audit && npm run build

@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
+from quotewire.errors import IllegalEventError
 from quotewire.wire.codes import CLOSES, CLOSING, CloseCode, ErrorCode
 from quotewire.wire.commands import (
     Add,
@@ -40,6 +42,15 @@ class Phase(Enum):
     VERIFYING = "verifying"
     LIVE = "live"
     CLOSED = "closed"
+
+
+MOVES: Final[dict[Phase, frozenset[Phase]]] = {
+    Phase.AUTHENTICATING: frozenset({Phase.VERIFYING, Phase.CLOSED}),
+    Phase.VERIFYING: frozenset({Phase.LIVE, Phase.CLOSED}),
+    Phase.LIVE: frozenset({Phase.CLOSED}),
+    Phase.CLOSED: frozenset({Phase.CLOSED}),
+}
+"""Which phase may follow which; any other move is a defect of ours and raises IllegalEventError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class ServerSession:
         if self.phase is Phase.AUTHENTICATING:
             command = self._dialect.first(text)
             if isinstance(command, Authenticate):
-                self.phase = Phase.VERIFYING
+                self._enter(Phase.VERIFYING)
                 return [Verify(command)]
             assert isinstance(command, Problem), "a first message authenticates or is a problem"
             return self._problem(command, now)
@@ -160,7 +171,7 @@ class ServerSession:
 
     def gone(self) -> None:
         """The connection is closed, by whomever."""
-        self.phase = Phase.CLOSED
+        self._enter(Phase.CLOSED)
 
     # --- what the shell found out ---
 
@@ -168,7 +179,7 @@ class ServerSession:
         """The token is good."""
         if self.phase is not Phase.VERIFYING:
             return []
-        self.phase = Phase.LIVE
+        self._enter(Phase.LIVE)
         return [Send(self._dialect.welcome(facts, request.request_id, request.timestamp))]
 
     def refused(self, request: Authenticate, reason: str, now: float) -> list[Effect]:
@@ -215,6 +226,11 @@ class ServerSession:
         return []
 
     # --- the rules ---
+
+    def _enter(self, phase: Phase) -> None:
+        if phase not in MOVES[self.phase]:
+            raise IllegalEventError(machine="client session", state=self.phase.value, event=f"enter {phase.value}")
+        self.phase = phase
 
     def _command(self, command: Command, now: float) -> list[Effect]:
         match command:
@@ -314,5 +330,5 @@ class ServerSession:
         return told
 
     def _end(self, code: CloseCode, reason: str = "", *, clean: bool = True) -> list[Effect]:
-        self.phase = Phase.CLOSED
+        self._enter(Phase.CLOSED)
         return [End(code, reason or CLOSES[code].reason, clean)]
