@@ -15,6 +15,8 @@ from quotewire.errors import ConfigurationError
 
 BACKLOG = 2048
 START_DEADLINE_S = 10.0
+SHUTDOWN_MARGIN_S = 1.0
+"""What uvicorn needs on top of its own time limit to stop."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -55,6 +57,7 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s: float) -> AsyncIterator[None]:
     """Serve on `listener` while the block runs; then close every connection, within about `grace_s` seconds."""
+    graceful_s = max(1, int(grace_s))
     config = uvicorn.Config(
         app,
         http=bound_to(gate),
@@ -65,12 +68,12 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
         server_header=False,
         proxy_headers=False,  # our own settings say whose X-Forwarded-* are believed (R25)
         timeout_keep_alive=75,  # longer than the 60 s idle limit of the usual load balancers (R25)
-        timeout_graceful_shutdown=max(1, int(grace_s)),
+        timeout_graceful_shutdown=graceful_s,
     )
     server = _Server(config)
     failed: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(sockets=[listener]), name="http server")
+        http = tasks.create_task(server.serve(sockets=[listener]), name="http server")
         sweep = tasks.create_task(gate.sweep(), name="connection sweep")
         try:
             async with asyncio.timeout(START_DEADLINE_S):
@@ -86,5 +89,8 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
                 async with asyncio.timeout(grace_s):
                     await gate.empty.wait()
             sweep.cancel()
+            # To its own end, even when we are cancelled: a server cut off in its shutdown leaves sockets to the loop,
+            # which would wait for them for ever when it closes.
+            await asyncio.wait([http], timeout=graceful_s + SHUTDOWN_MARGIN_S)
     if failed is not None:
         raise failed

@@ -26,7 +26,7 @@ class _Host:
 
     async def _run(self, tmp_path: Path, environ: dict[str, str]) -> None:
         try:
-            async with running_edge(tmp_path, **environ) as gateway:
+            async with running_edge(tmp_path, patient=True, **environ) as gateway:
                 self._up.set_result(gateway)
                 await self._stop.wait()
         except BaseException as error:
