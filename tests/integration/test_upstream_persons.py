@@ -1,12 +1,15 @@
 """Persons whose login may not stream, and symbols on two persons' streams at once, over real sockets."""
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.upstream_support import Watched, running_upstream, settings_for, until
 
-from quotewire.market.quote import Source
+from quotewire.market.quote import Quote, Source
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault
@@ -66,3 +69,47 @@ async def test_streaming_is_switched_off_and_on_while_it_runs(tmp_path: Path) ->
             vault.set_streaming("alice", True)
             await until(lambda: carried(upstream) == {"alice": len(ids), "bob": 0})
             await until(lambda: is_live(watched, ids))
+
+
+def content(quote: Quote) -> tuple[Any, ...]:
+    return (quote.symbol_id, quote.volume, quote.bid_price, quote.ask_price, quote.last_trade_price)
+
+
+def by_symbol(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
+    """What was sent or received of each symbol, in order; what only repeats the one before it is left out."""
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        if not found[row[0]] or found[row[0]][-1] != row:
+            found[row[0]].append(row)
+    return dict(found)
+
+
+async def test_with_two_streams_of_everything_killing_one_is_not_noticed(tmp_path: Path) -> None:
+    async with (
+        Simulator(TWO) as sim,
+        running_upstream(settings_for(sim, tmp_path, QUOTEWIRE_AB="on")) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        upstream.want(frozenset(ids))
+        await until(lambda: is_live(watched, ids) and carried(upstream) == {"alice": len(ids), "bob": len(ids)})
+        assert upstream.report()["ab"] == {"on": True, "doubled": True}
+        before = len(watched.quotes)
+        await until(lambda: len(watched.quotes) > before + 200)
+        await sim.fault("stream_port_dead", person="alice", seconds=600)
+        await sim.fault("stream_abort", person="alice")
+        await until(lambda: carried(upstream)["alice"] == 0)
+        killed = len(watched.quotes)
+        await until(lambda: len(watched.quotes) > killed + 200)
+        await sim.fault("silent_socket")  # the market goes on, nothing more is sent
+        await asyncio.sleep(0.3)
+
+        after = watched.quotes[before:]
+        assert {quote.freshness.value for quote in after} <= {"live", "quiet"}
+        got = by_symbol(content(quote) for quote in after)
+        sent = by_symbol(tuple(row[:5]) for row in sim.stats()["quotes"]["record"]["bob"])
+        for symbol_id, rows in got.items():
+            assert rows == sent[symbol_id][-len(rows) :], "nothing lost, nothing twice, nothing out of order"
+        numbers = {symbol_id: [q.sequence for q in after if q.symbol_id == symbol_id] for symbol_id in ids}
+        assert all(have == list(range(have[0], have[0] + len(have))) for have in numbers.values())
+        assert upstream.report()["ab"]["doubled"] is False
+        assert "not_doubled" in {entry["reason"] for entry in upstream.report()["last"]}

@@ -181,31 +181,43 @@ class Book:
 def is_older(candidate: QuotePatch, current: Quote) -> bool:
     """True when `candidate`, come by another stream, certainly tells of an earlier moment than `current`.
 
+    Reject only while several streams carry the symbol, so that a single remaining stream is always believed: a
+    cancelled trade lowers the volume for good.
+    """
+    return compare(candidate, current) < 0
+
+
+def compare(candidate: QuotePatch, current: Quote) -> int:
+    """Which of two comes first, as far as trades tell: negative when `candidate` is older, positive when it is newer.
+
     =====================================================  ==========
-    what is known                                          older?
+    what is known                                          candidate is
     =====================================================  ==========
-    trading day of either unknown (null time)              no: cannot tell
-    candidate's trading day earlier / later                yes / no
-    same day, candidate's volume lower / higher            yes / no
-    same day and volume, candidate's trade time earlier    yes
-    anything else, a pure bid or ask change included       no
+    trading day of either unknown (null time)              0: cannot tell
+    candidate's trading day earlier / later                older / newer
+    same day, candidate's volume lower / higher            older / newer
+    same day and volume, trade time earlier / later        older / newer
+    anything else, a pure bid or ask change included       0
     =====================================================  ==========
 
     Volume outranks trade time because off-exchange trades are reported late with their own times, while volume only
-    grows. The exception is a cancelled trade, which lowers it for good: reject only while several streams carry the
-    symbol, so that a single remaining stream is always believed.
+    grows, but for cancelled trades.
     """
     candidate_time = _kept(candidate.last_trade_time, current.last_trade_time)
     if candidate_time is None or current.last_trade_time is None:
-        return False
+        return 0
     if candidate_time[_DAY] != current.last_trade_time[_DAY]:
-        return candidate_time[_DAY] < current.last_trade_time[_DAY]
+        return -1 if candidate_time[_DAY] < current.last_trade_time[_DAY] else 1
     candidate_volume = _kept(candidate.volume, current.volume)
     if candidate_volume is None or current.volume is None:
-        return False
+        return 0
     if candidate_volume != current.volume:
-        return candidate_volume < current.volume
-    return candidate_time != current.last_trade_time and _is_before(candidate_time, current.last_trade_time)
+        return -1 if candidate_volume < current.volume else 1
+    if candidate_time == current.last_trade_time:
+        return 0
+    if _is_before(candidate_time, current.last_trade_time):
+        return -1
+    return 1 if _is_before(current.last_trade_time, candidate_time) else 0
 
 
 def _kept(value: T | UnsetType, current: T) -> T:

@@ -13,10 +13,12 @@ from quotewire.errors import (
     UpstreamRefusedError,
 )
 from quotewire.questrade.requests import Endpoint
-from quotewire.resilience.breaker import Breaker, Changed, Circuit, Failed, Succeeded
+from quotewire.resilience.breaker import Breaker, Changed, Circuit, Failed, Nudged, Succeeded
 from quotewire.resilience.budget import Budget, Category, Priority
 
 OUT_OF_SCOPE: Final = 403
+PROBE: Final = Endpoint.TIME
+"""Has no breaker: it is what finds out whether the others may be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Allowance:
         wait = self.budget.take(category, priority, now)
         if wait > 0:
             return Wait(wait)
-        if self._breaker(endpoint).allows(now):
+        if endpoint is PROBE or self._breaker(endpoint).allows(now):
             return Grant()
         return Closed(1.0)
 
@@ -64,7 +66,7 @@ class Allowance:
 
     def succeeded(self, endpoint: Endpoint, now: float) -> list[Changed]:
         """A granted call was answered; what changed by that."""
-        return self._changes(self._breaker(endpoint).step(Succeeded(), now))
+        return self._step(endpoint, Succeeded(), now)
 
     def failed(self, endpoint: Endpoint, category: Category, error: QuotewireError, now: float) -> list[Changed]:
         """A granted call failed; what changed by that.
@@ -78,7 +80,12 @@ class Allowance:
         works = isinstance(error, (RateLimitedError, AccessTokenError)) or (
             isinstance(error, UpstreamRefusedError) and error.status != OUT_OF_SCOPE
         )
-        return self._changes(self._breaker(endpoint).step(Succeeded() if works else Failed(), now))
+        return self._step(endpoint, Succeeded() if works else Failed(), now)
+
+    def nudge(self, now: float) -> None:
+        """Questrade can be reached again: no breaker waits out its pause."""
+        for breaker in self.breakers.values():
+            breaker.step(Nudged(), now)
 
     def observe(self, category: Category, remaining: int, reset_in_s: float, now: float) -> None:
         """The hourly counter of an answer."""
@@ -94,6 +101,7 @@ class Allowance:
     def _breaker(self, endpoint: Endpoint) -> Breaker:
         return self.breakers.setdefault(endpoint, Breaker())
 
-    @staticmethod
-    def _changes(effects: list[Any]) -> list[Changed]:
-        return [effect for effect in effects if isinstance(effect, Changed)]
+    def _step(self, endpoint: Endpoint, event: Succeeded | Failed, now: float) -> list[Changed]:
+        if endpoint is PROBE:
+            return []
+        return [effect for effect in self._breaker(endpoint).step(event, now) if isinstance(effect, Changed)]

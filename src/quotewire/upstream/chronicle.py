@@ -46,6 +46,8 @@ class Why(StrEnum):
     STILL_MUTE = "still_mute"
     STREAM_MUTE = "stream_mute"
     UNTRUSTED_HOST = "untrusted_host"
+    DOUBLED = "doubled"
+    NOT_DOUBLED = "not_doubled"
     STREAMING_OFF = "streaming_off"
     STREAMING_ON = "streaming_on"
 

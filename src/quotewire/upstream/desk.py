@@ -65,6 +65,10 @@ class Desk:
         breakers = [b for allowance in self._allowances.values() for b in allowance.breakers.values()]
         return sum(breaker.state is not Circuit.CLOSED for breaker in breakers)
 
+    def nudge(self, person: str) -> None:
+        """Questrade can be reached again in this person's name."""
+        self._allowance(person).nudge(self._now())
+
     async def call(
         self, request: ApiRequest[T], *, priority: Priority = Priority.LOOKUP, deadline_s: float = 8.0
     ) -> tuple[str, T]:

@@ -4,6 +4,7 @@ It owns the sessions and their tasks. Nothing is dropped before somebody else ha
 """
 
 import asyncio
+import logging
 from collections.abc import Set
 from typing import Final, Protocol
 
@@ -16,7 +17,6 @@ from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
 from quotewire.upstream.pool import Record
 from quotewire.upstream.session import StreamSession
-from quotewire.upstream.tape import OVERTAKEN_S
 from quotewire.upstream.world import World
 
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
@@ -51,6 +51,7 @@ class Fleet:
         chronicle: Chronicle,
         sink: FleetSink,
         limits: Limits,
+        doubles: bool,
         lifecycle: LifecycleConfig,
         world: World,
     ) -> None:
@@ -61,6 +62,8 @@ class Fleet:
         self._chronicle = chronicle
         self._sink = sink
         self._limits = limits
+        self._doubles = doubles
+        self.is_doubled = False
         self._lifecycle = lifecycle
         self._world = world
         self._wanted: frozenset[int] = frozenset()
@@ -72,7 +75,6 @@ class Fleet:
         self._target: Assignment = {}
         self._is_planning = False
         self._plan_again = False
-        self._several_until = float("-inf")
 
     def __repr__(self) -> str:
         return f"<Fleet sessions={list(self.sessions)} wanted={len(self._wanted)} carried={len(self.carried)}>"
@@ -81,11 +83,6 @@ class Fleet:
     def carried(self) -> frozenset[int]:
         """Every symbol that some live stream carries."""
         return frozenset[int]().union(*(session.carried for session in self.sessions.values()))
-
-    @property
-    def several(self) -> bool:
-        """Whether a symbol's data may come twice: a stream that ended may have been ahead of the one that goes on."""
-        return self._world.monotonic() < self._several_until
 
     def want(self, symbol_ids: Set[int]) -> None:
         """Carry these, together."""
@@ -200,15 +197,25 @@ class Fleet:
             for person in self._keeper.persons
             if person in self.sessions and not self._keeper.is_dead(person) and self._keeper.may_stream(person)
         ]
-        self._target = plan(self._wanted, bearers, self._target)
+        self._target = plan(self._wanted, bearers, self._target, copies=2 if self._doubles else 1)
+        self._tell_doubling(sum(bearer.fit for bearer in bearers))
         carried = {person: session.carried & self._wanted for person, session in self.sessions.items()}
         shares = hand_over(
             self._target, {person: ids for person, ids in carried.items() if self._may_wait(person, now)}
         )
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
-        if sum(map(len, carried.values())) > len(frozenset[int]().union(*carried.values())):
-            self._several_until = now + OVERTAKEN_S
+
+    def _tell_doubling(self, fit: int) -> None:
+        """In A/B mode: whether there are two who can carry each symbol."""
+        if not self._doubles or self.is_doubled is (fit > 1):
+            return
+        self.is_doubled = fit > 1
+        if self.is_doubled:
+            self._chronicle.note(Happening.ASSIGNMENT, Why.DOUBLED, detail="each symbol is carried on two streams")
+        else:
+            detail = "fewer than two logins can stream now: each symbol is carried once"
+            self._chronicle.note(Happening.ASSIGNMENT, Why.NOT_DOUBLED, detail=detail, level=logging.WARNING)
 
     def _may_wait(self, person: str, now: float) -> bool:
         """Whether the person's stream may go on until others have taken over. One that was switched off may not for

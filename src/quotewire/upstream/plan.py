@@ -32,29 +32,56 @@ class Bearer:
 Assignment = dict[str, frozenset[int]]
 
 
-def plan(wanted: Set[int], bearers: Sequence[Bearer], current: Mapping[str, Set[int]]) -> Assignment:
-    """Distribute `wanted` over the bearers, in the order they are preferred.
+def plan(
+    wanted: Set[int], bearers: Sequence[Bearer], current: Mapping[str, Set[int]], *, copies: int = 1
+) -> Assignment:
+    """Distribute `wanted` over the bearers, in the order they are preferred, each symbol to `copies` of them.
 
     Fit ones carry everything they can hold. With nobody fit, the unfit ones do, so that somebody keeps trying. What
-    does not fit in is in nobody's share: it has to be polled.
+    does not fit in is in nobody's share: it has to be polled. No symbol has a second bearer while another has none.
     """
     chosen = [bearer for bearer in bearers if bearer.fit] or list(bearers)
     if not chosen:
         return {}
-    share = ceil(len(wanted) / len(chosen) * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
+    copies = min(copies, len(chosen))
+    share = ceil(len(wanted) * copies / len(chosen) * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
+    counts = dict.fromkeys(sorted(wanted), 0)
     taken: dict[str, set[int]] = {bearer.person: set() for bearer in chosen}
-    free = set(wanted)
     for bearer in chosen:
-        kept = sorted(free & set(current.get(bearer.person, ())))[: min(share, bearer.limit)]
-        taken[bearer.person].update(kept)
-        free.difference_update(kept)
-    for symbol_id in sorted(free):
-        open_ones = [bearer for bearer in chosen if len(taken[bearer.person]) < bearer.limit]
-        if not open_ones:
-            break
-        least = min(open_ones, key=lambda bearer: len(taken[bearer.person]))
-        taken[least.person].add(symbol_id)
+        mine = set(current.get(bearer.person, ()))
+        kept = [symbol_id for symbol_id, count in counts.items() if count < copies and symbol_id in mine]
+        for symbol_id in kept[: min(share, bearer.limit)]:
+            taken[bearer.person].add(symbol_id)
+            counts[symbol_id] += 1
+    for copy in range(1, copies + 1):
+        for symbol_id in [symbol_id for symbol_id, count in counts.items() if count < copy]:
+            bearer_of = _place(symbol_id, chosen, taken) or _make_room(symbol_id, copy, chosen, taken, counts)
+            if bearer_of is not None:
+                taken[bearer_of].add(symbol_id)
+                counts[symbol_id] += 1
     return {person: frozenset(ids) for person, ids in taken.items()}
+
+
+def _place(symbol_id: int, chosen: Sequence[Bearer], taken: Mapping[str, Set[int]]) -> str | None:
+    """Who carries least of those that have room for it and do not carry it yet."""
+    able = [x for x in chosen if len(taken[x.person]) < x.limit and symbol_id not in taken[x.person]]
+    return min(able, key=lambda bearer: len(taken[bearer.person])).person if able else None
+
+
+def _make_room(
+    symbol_id: int, copy: int, chosen: Sequence[Bearer], taken: Mapping[str, set[int]], counts: dict[int, int]
+) -> str | None:
+    """A first bearer is worth more than another's second one, which is given up."""
+    if copy > 1:
+        return None
+    for bearer in chosen:
+        doubled = [other for other in taken[bearer.person] if counts[other] > 1]
+        if doubled:
+            given_up = max(doubled)
+            taken[bearer.person].remove(given_up)
+            counts[given_up] -= 1
+            return bearer.person
+    return None
 
 
 def hand_over(target: Mapping[str, Set[int]], carried: Mapping[str, Set[int]]) -> Assignment:

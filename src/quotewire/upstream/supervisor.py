@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from quotewire.errors import QuotewireError, UpstreamError
 from quotewire.market.freshness import Road
-from quotewire.market.quote import Quote, QuotePatch, Source
+from quotewire.market.quote import Quote, QuotePatch
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.settings import Settings
@@ -101,6 +101,7 @@ class Upstream:
             chronicle=self._chronicle,
             sink=self,
             limits=limits or Limits(settings.symbols_per_stream),
+            doubles=settings.ab,
             lifecycle=tuning.lifecycle,
             world=world,
         )
@@ -242,6 +243,7 @@ class Upstream:
         return {
             "state": self.state,
             "marketClockOffsetS": round(self._clock.offset_s, 3),
+            "ab": {"on": self._settings.ab, "doubled": self._fleet.is_doubled},
             "subscriptionHabit": self._fleet.lesson.habit.value,
             "persons": [
                 person_report(person, self._keeper, self._fleet, self._desk, self._world.wall())
@@ -275,7 +277,7 @@ class Upstream:
         """Data of a stream."""
         moment = self._clock.now()
         self._patrol.heard(session, patches, moment.mono)
-        self._emit(self._tape.received(patches, Source.STREAM, moment, several=self._fleet.several))
+        self._emit(self._tape.streamed((session.person, session.streams_opened), patches, moment))
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
@@ -297,7 +299,7 @@ class Upstream:
 
     def _polled(self, patches: list[QuotePatch]) -> None:
         """Data of a poll or a look-up."""
-        self._emit(self._tape.received(patches, Source.POLL, self._clock.now()))
+        self._emit(self._tape.polled(patches, self._clock.now()))
 
     def _token_changed(self, person: str) -> None:
         self._fleet.token_changed(person)

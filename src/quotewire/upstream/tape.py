@@ -5,7 +5,7 @@ is judged from these when data come, when a road changes, and once a second. `mo
 milliseconds since 1970 of this machine's clock, `market` is Questrade's time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,6 +14,7 @@ from quotewire.market.book import Book
 from quotewire.market.calendar import MarketPhase, phase_at
 from quotewire.market.freshness import Pace, Road, judge
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
+from quotewire.upstream.twins import Heard, Twins
 
 OVERTAKEN_S: Final = 15.0
 """For so long after a poll, what a stream brings may be older than what the poll brought."""
@@ -49,6 +50,7 @@ class Tape:
         self.book = Book(epoch)
         self.updates = 0
         self._exchange_of = exchange_of
+        self._twins = Twins()
         self._lines: dict[int, Line] = {}
         self._phases: dict[str, MarketPhase] = {}
         self._phases_at = float("-inf")
@@ -81,40 +83,64 @@ class Tape:
         line = self._line(symbol_id)
         return line.pace.expected_s(self._phase(line.exchange, moment))
 
-    def received(
-        self, patches: Iterable[QuotePatch], source: Source, moment: Moment, *, several: bool = False
-    ) -> list[Quote]:
-        """Take data; the quotes that changed. `several`: more than one stream carries some of these symbols.
+    def streamed(self, stream: Hashable, patches: Iterable[QuotePatch], moment: Moment) -> list[Quote]:
+        """Take what a stream brought; the quotes that changed. `stream` stands for one socket.
 
-        Polls and streams overtake each other. What a healthy stream carries is not taken from polls, and where both
-        have a say the older is left out.
+        What another stream of the symbol brought before is left out; it shows that the stream works all the same.
         """
         changed: list[Quote] = []
         for patch in patches:
             line = self._line(patch.symbol_id)
-            if source is not Source.STREAM:
-                if line.road is Road.UP and self.book.get(patch.symbol_id) is not None:
-                    continue
-                line.polled_at = moment.mono
-            if source is Source.STREAM and line.road is not Road.UP:
+            heard = self._twins.hear(stream, patch, self.book.get(patch.symbol_id), moment.mono)
+            if heard is Heard.HELD:
+                continue
+            if line.road is not Road.UP:
                 self._turn(line, Road.UP, moment)
-            elif source is not Source.STREAM and line.road is Road.DOWN:
-                self._turn(line, Road.POLLING, moment)
-            phase = self._phase(line.exchange, moment)
-            line.data_at, line.close_seen = moment.mono, True
-            if source is Source.STREAM:
-                line.pace.observe(phase, moment.mono)
-            quote = self.book.apply(
-                patch,
-                source=source,
-                received_at_ms=moment.ms,
-                freshness=self._judge(line, phase, moment, bool(self._is_halted(patch))),
-                reject_older=several or moment.mono - line.polled_at < OVERTAKEN_S,
-            )
-            if quote is not None:
-                changed.append(quote)
-        self.updates += len(changed)
+            if heard is Heard.NEW:
+                self._take(changed, line, patch, Source.STREAM, moment)
+            else:
+                line.data_at, line.close_seen = moment.mono, True
+                self._judge_into(changed, patch.symbol_id, line, moment)
         return changed
+
+    def polled(self, patches: Iterable[QuotePatch], moment: Moment) -> list[Quote]:
+        """Take what a REST call brought; the quotes that changed.
+
+        What a healthy stream carries is not taken. Until a stream that is back has spoken of a symbol, a REST quote is
+        taken as a backfill: labelled so, and still `recovering`, because the stream is not proved to carry it.
+        """
+        changed: list[Quote] = []
+        for patch in patches:
+            line = self._line(patch.symbol_id)
+            if line.road is Road.UP and line.data_at is not None and line.data_at >= line.road_since:
+                continue
+            line.polled_at = moment.mono
+            if line.road is Road.DOWN:
+                self._turn(line, Road.POLLING, moment)
+            source = Source.POLL if line.road is Road.POLLING else Source.BACKFILL
+            self._take(changed, line, patch, source, moment)
+        return changed
+
+    def _take(self, changed: list[Quote], line: Line, patch: QuotePatch, source: Source, moment: Moment) -> None:
+        """Put a quote into the book. Streams and polls overtake each other: for a while the older is left out."""
+        phase = self._phase(line.exchange, moment)
+        line.close_seen = True
+        if source is not Source.BACKFILL:
+            line.data_at = moment.mono
+        elif line.data_at is None:
+            line.data_at = float("-inf")  # there is a quote, though the stream has brought none
+        if source is Source.STREAM:
+            line.pace.observe(phase, moment.mono)
+        quote = self.book.apply(
+            patch,
+            source=source,
+            received_at_ms=moment.ms,
+            freshness=self._judge(line, phase, moment, bool(self._is_halted(patch))),
+            reject_older=moment.mono - line.polled_at < OVERTAKEN_S,
+        )
+        if quote is not None:
+            changed.append(quote)
+            self.updates += 1
 
     def turn(self, symbol_ids: Iterable[int], road: Road, moment: Moment) -> list[Quote]:
         """These symbols' data take another road from now on; the quotes whose freshness changed by that."""
@@ -127,8 +153,10 @@ class Tape:
         return changed
 
     def judge_all(self, moment: Moment) -> list[Quote]:
-        """Judge every symbol anew; the quotes whose freshness changed by the mere passing of time."""
+        """Judge every symbol anew; the quotes that changed by the mere passing of time."""
         changed: list[Quote] = []
+        for patch in self._twins.due(moment.mono):
+            self._take(changed, self._line(patch.symbol_id), patch, Source.STREAM, moment)
         for symbol_id, line in self._lines.items():
             is_open = self._phase(line.exchange, moment) is not MarketPhase.CLOSED
             if line.was_open and not is_open and line.road is not Road.UP:
@@ -141,6 +169,7 @@ class Tape:
         """Drop what is known of these."""
         for symbol_id in symbol_ids:
             self._lines.pop(symbol_id, None)
+            self._twins.forget(symbol_id)
             self.book.drop(symbol_id)
 
     def idle(self, before: float) -> list[int]:

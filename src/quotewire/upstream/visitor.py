@@ -20,7 +20,7 @@ from quotewire.upstream.keeper import Keeper
 EVERY_S: Final = 20 * 60.0  # a session ends after 30 minutes without a call
 AGAIN_S: Final = 4.0  # after a call that failed
 UNREACHED: Final = 2  # calls in a row without a connection, until another host is asked for
-CALL_S: Final = 10.0
+CALL_S: Final = 5.0
 TICK_S: Final = 1.0
 
 
@@ -43,6 +43,7 @@ class Visitor:
         self._tokens: dict[str, str] = {}
         self._jumps = clock.jumps
         self._unreached: dict[str, int] = {}
+        self._failing: set[str] = set()
         self._stir = asyncio.Event()
 
     def stir(self) -> None:
@@ -66,17 +67,25 @@ class Visitor:
             if self._jumps != self._clock.jumps:
                 self._jumps = self._clock.jumps
                 self._next.clear()
-            for person in self._keeper.persons:
-                access = self._keeper.access(person)
-                if access is None:
-                    continue
-                is_new = self._tokens.get(person) != access.token
-                if is_new or self._next.get(person, 0.0) <= self._now():
-                    self._tokens[person] = access.token
-                    await self._visit(person)
+            async with asyncio.TaskGroup() as visits:
+                for person in self._due():
+                    visits.create_task(self._visit(person), name=f"visit {person}")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._stir.wait()
+
+    def _due(self) -> list[str]:
+        """Everybody who has a new token, or was not called on for a while."""
+        due = []
+        for person in self._keeper.persons:
+            access = self._keeper.access(person)
+            if access is None:
+                continue
+            is_new = self._tokens.get(person) != access.token
+            if is_new or self._next.get(person, 0.0) <= self._now():
+                self._tokens[person] = access.token
+                due.append(person)
+        return due
 
     async def _visit(self, person: str) -> None:
         started = self._now()
@@ -89,11 +98,15 @@ class Visitor:
             return
         self._unreached.pop(person, None)
         self._keeper.reached(person)
+        if person in self._failing:
+            self._failing.discard(person)
+            self._desk.nudge(person)
         self._next[person] = self._now() + EVERY_S
 
     def _failed(self, person: str, error: UpstreamError | TimeoutError) -> None:
         """Come again soon. A host that stays out of reach may be one that Questrade has given up."""
         self._next[person] = self._now() + AGAIN_S
+        self._failing.add(person)
         if isinstance(error, ApiUnreachableError):
             self._unreached[person] = self._unreached.get(person, 0) + 1
             if self._unreached[person] >= UNREACHED:

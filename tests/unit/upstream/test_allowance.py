@@ -75,3 +75,17 @@ def test_the_header_counts() -> None:
     assert isinstance(ask(allowance, 1.0), Wait)
     report = allowance.report(1.0)
     assert report["budgets"]["market"]["left_hour"] == 0
+
+
+def test_the_probe_has_no_breaker_and_its_success_lets_the_others_be_tried() -> None:
+    allowance = Allowance()
+    for at in range(10):
+        assert isinstance(allowance.ask(Endpoint.TIME, Category.ACCOUNT, Priority.LOOKUP, float(at)), Grant)
+        allowance.failed(Endpoint.TIME, Category.ACCOUNT, UpstreamUnavailableError("x"), float(at))
+        if isinstance(ask(allowance, float(at)), Grant):
+            allowance.failed(QUOTES, MARKET, UpstreamUnavailableError("x"), float(at))
+    assert Endpoint.TIME not in allowance.breakers
+    assert isinstance(ask(allowance, 10.0), Closed)
+
+    allowance.nudge(10.0)
+    assert isinstance(ask(allowance, 10.0), Grant)

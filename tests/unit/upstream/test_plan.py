@@ -57,6 +57,39 @@ def test_a_person_who_is_to_carry_nothing_keeps_what_waits_for_its_new_stream() 
     assert hand_over({"b": frozenset({1})}, {"a": {1}, "b": set()})["a"] == {1}
 
 
+def test_with_two_copies_each_symbol_has_two_bearers() -> None:
+    shares = plan({1, 2, 3}, bearers("a", "b", "c"), {}, copies=2)
+
+    assert sorted(symbol for ids in shares.values() for symbol in ids) == [1, 1, 2, 2, 3, 3]
+    assert all(shares.values())
+
+
+def test_two_copies_need_two_who_are_fit() -> None:
+    assert plan({1, 2}, bearers("a", "b", unfit="b"), {}, copies=2) == {"a": frozenset({1, 2})}
+
+
+def test_a_second_bearer_makes_room_for_a_first() -> None:
+    shares = plan({1, 2, 3}, bearers("a", "b", limit=2), {"a": {1, 2}, "b": {1, 2}}, copies=2)
+
+    assert set().union(*shares.values()) == {1, 2, 3}
+
+
+@given(symbols, persons, st.integers(1, 20), st.data())
+def test_two_copies_never_cost_a_first(
+    wanted: frozenset[int], names: list[str], limit: int, data: st.DataObject
+) -> None:
+    current = {name: data.draw(symbols) for name in names}
+    shares = plan(wanted, bearers(*names, limit=limit), current, copies=2)
+
+    carried = [symbol for ids in shares.values() for symbol in ids]
+    assert all(len(ids) <= limit for ids in shares.values())
+    assert len(set(carried)) == min(len(wanted), limit * len(names))
+    assert max((carried.count(symbol) for symbol in carried), default=0) <= 2
+    if limit >= len(wanted) and len(names) > 1:
+        assert len(carried) == 2 * len(wanted)
+    assert plan(wanted, bearers(*names, limit=limit), shares, copies=2) == shares, "a plan is at rest"
+
+
 @given(symbols, persons, st.integers(1, 20), st.data())
 def test_every_symbol_is_carried_once_and_nobody_carries_too_much(
     wanted: frozenset[int], names: list[str], limit: int, data: st.DataObject

@@ -28,29 +28,29 @@ def freshness(quotes: list[Quote]) -> list[Freshness]:
 
 
 def test_stream_data_are_live(tape: Tape) -> None:
-    (quote,) = tape.received([patch()], Source.STREAM, moment(0))
+    (quote,) = tape.streamed("alice", [patch()], moment(0))
 
     assert (quote.freshness, quote.source, quote.epoch, quote.sequence) == (Freshness.LIVE, Source.STREAM, 7, 1)
     assert tape.road(1) is Road.UP
 
 
 def test_a_lost_stream_makes_its_quotes_stale_at_once_and_a_new_one_recovering_until_data_come(tape: Tape) -> None:
-    tape.received([patch()], Source.STREAM, moment(0))
+    tape.streamed("alice", [patch()], moment(0))
 
     assert freshness(tape.turn([1], Road.DOWN, moment(1))) == [Freshness.STALE]
     assert freshness(tape.turn([1], Road.UP, moment(2))) == [Freshness.RECOVERING]
-    assert freshness(tape.received([patch()], Source.STREAM, moment(3))) == [Freshness.LIVE]
+    assert freshness(tape.streamed("alice", [patch()], moment(3))) == [Freshness.LIVE]
 
 
 def test_the_passing_of_time_makes_a_live_quote_quiet(tape: Tape) -> None:
-    tape.received([patch()], Source.STREAM, moment(0))
+    tape.streamed("alice", [patch()], moment(0))
 
     assert tape.judge_all(moment(1)) == []
     assert freshness(tape.judge_all(moment(120))) == [Freshness.QUIET]
 
 
 def test_polled_quotes_are_never_live(tape: Tape) -> None:
-    (quote,) = tape.received([patch()], Source.POLL, moment(0))
+    (quote,) = tape.polled([patch()], moment(0))
 
     assert not quote.tradable
     assert tape.road(1) is Road.POLLING
@@ -58,22 +58,22 @@ def test_polled_quotes_are_never_live(tape: Tape) -> None:
 
 
 def test_a_check_of_a_streamed_symbol_does_not_change_its_road(tape: Tape) -> None:
-    tape.received([patch()], Source.STREAM, moment(0))
-    tape.received([patch(bid_price=2.0)], Source.POLL, moment(1))
+    tape.streamed("alice", [patch()], moment(0))
+    tape.polled([patch(bid_price=2.0)], moment(1))
 
     assert tape.road(1) is Road.UP
 
 
 def test_a_closed_market_closes_its_quotes(tape: Tape) -> None:
     evening = OPEN.replace(hour=19, minute=59, second=59)
-    tape.received([patch()], Source.STREAM, moment(0, evening))
+    tape.streamed("alice", [patch()], moment(0, evening))
 
     assert freshness(tape.judge_all(moment(2, evening))) == [Freshness.CLOSED]
 
 
 def test_a_quote_from_before_an_outage_over_the_close_is_not_called_closed(tape: Tape) -> None:
     evening = OPEN.replace(hour=19, minute=59, second=50)
-    tape.received([patch()], Source.STREAM, moment(0, evening))
+    tape.streamed("alice", [patch()], moment(0, evening))
     tape.turn([1], Road.DOWN, moment(1, evening))
     tape.judge_all(moment(2, evening))
     tape.judge_all(moment(20, evening))
@@ -81,15 +81,15 @@ def test_a_quote_from_before_an_outage_over_the_close_is_not_called_closed(tape:
     assert quote is not None
     assert quote.freshness is Freshness.STALE
 
-    tape.received([patch()], Source.POLL, moment(30, evening))
+    tape.polled([patch()], moment(30, evening))
     quote = tape.book.get(1)
     assert quote is not None
     assert quote.freshness is Freshness.CLOSED
 
 
 def test_a_halt_is_told_and_kept_while_the_wire_leaves_it_out(tape: Tape) -> None:
-    tape.received([patch(is_halted=True)], Source.STREAM, moment(0))
-    (quote,) = tape.received([patch(bid_price=3.0)], Source.STREAM, moment(1))
+    tape.streamed("alice", [patch(is_halted=True)], moment(0))
+    (quote,) = tape.streamed("alice", [patch(bid_price=3.0)], moment(1))
 
     assert quote.freshness is Freshness.HALTED
 
@@ -97,16 +97,59 @@ def test_a_halt_is_told_and_kept_while_the_wire_leaves_it_out(tape: Tape) -> Non
 def test_two_streams_of_one_symbol_do_not_turn_time_back(tape: Tape) -> None:
     newer = patch(volume=200, last_trade_time="2026-03-03T10:00:02-05:00")
     older = patch(volume=100, last_trade_time="2026-03-03T10:00:01-05:00")
-    tape.received([newer], Source.STREAM, moment(0))
+    tape.streamed("alice", [newer], moment(0))
 
-    assert tape.received([older], Source.STREAM, moment(1), several=True) == []
+    assert tape.streamed("bob", [older], moment(1)) == []
 
 
 def test_forgotten_symbols_keep_counting_when_they_return(tape: Tape) -> None:
-    tape.received([patch()], Source.POLL, moment(0))
+    tape.polled([patch()], moment(0))
     assert tape.idle(before=1.0) == [1]
     tape.forget([1])
     assert len(tape) == 0
 
-    (quote,) = tape.received([patch()], Source.STREAM, moment(5))
+    (quote,) = tape.streamed("alice", [patch()], moment(5))
     assert quote.sequence == 2
+
+
+def test_what_the_other_stream_brought_is_left_out_and_shows_that_this_one_works(tape: Tape) -> None:
+    tape.streamed("alice", [patch()], moment(0))
+    tape.turn([1], Road.DOWN, moment(1))
+    tape.turn([1], Road.UP, moment(2))
+
+    assert freshness(tape.streamed("bob", [patch()], moment(3))) == [Freshness.LIVE]
+    assert tape.streamed("alice", [patch()], moment(4)) == []
+
+
+def test_a_rest_quote_before_a_stream_that_is_back_has_spoken_is_a_backfill(tape: Tape) -> None:
+    tape.streamed("alice", [patch()], moment(0))
+    tape.turn([1], Road.DOWN, moment(1))
+    tape.turn([1], Road.UP, moment(20))
+    (quote,) = tape.polled([patch(bid_price=2.0)], moment(21))
+
+    assert (quote.source, quote.freshness, quote.bid_price) == (Source.BACKFILL, Freshness.RECOVERING, 2.0)
+    (quote,) = tape.streamed("alice", [patch(bid_price=2.0)], moment(22))
+    assert (quote.source, quote.freshness) == (Source.STREAM, Freshness.LIVE)
+
+
+def test_no_backfill_after_the_stream_has_spoken(tape: Tape) -> None:
+    tape.turn([1], Road.UP, moment(20))
+    tape.streamed("alice", [patch(bid_price=3.0)], moment(21))
+
+    assert tape.polled([patch(bid_price=2.0)], moment(22)) == []
+
+
+def test_a_stream_that_is_behind_a_backfill_does_not_turn_time_back(tape: Tape) -> None:
+    tape.turn([1], Road.UP, moment(20))
+    tape.polled([patch(volume=200, last_trade_time="2026-03-03T10:00:02-05:00")], moment(21))
+    changed = tape.streamed("alice", [patch(volume=100, last_trade_time="2026-03-03T10:00:01-05:00")], moment(22))
+
+    assert [quote.volume for quote in changed] in ([], [200])
+
+
+def test_a_backfill_in_a_closed_market_is_the_close(tape: Tape) -> None:
+    night = OPEN.replace(hour=22)
+    tape.turn([1], Road.UP, moment(0, night))
+    (quote,) = tape.polled([patch()], moment(1, night))
+
+    assert (quote.source, quote.freshness) == (Source.BACKFILL, Freshness.CLOSED)
