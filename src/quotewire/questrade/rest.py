@@ -10,7 +10,7 @@ import httpx
 
 from quotewire.errors import UpstreamUnavailableError
 from quotewire.questrade.hosts import ApiServer
-from quotewire.questrade.http import MAX_BODY_BYTES, make_client
+from quotewire.questrade.http import MAX_BODY_BYTES, READ_S, make_client
 from quotewire.questrade.refusals import RateHeaders, rate_headers, refusal
 from quotewire.questrade.requests import ApiRequest
 
@@ -43,13 +43,21 @@ class ApiUnreachableError(UpstreamUnavailableError):
 
 
 class RestClient:
-    """Keeps connections to the API hosts. One for the whole gateway."""
+    """Keeps connections to the API hosts. One for the whole gateway.
+
+    `read_s` bounds each wait for part of an answer.
+    """
 
     def __init__(
-        self, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        read_s: float = READ_S,
     ) -> None:
         self._monotonic = monotonic
         self._wall = wall
+        self._read_s = read_s
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def send(self, access: Access, request: ApiRequest[T]) -> Answer[T]:
@@ -79,7 +87,7 @@ class RestClient:
     async def _request(self, access: Access, request: ApiRequest[T]) -> httpx.Response:
         client = self._clients.get(access.server.origin)
         if client is None:
-            client = self._clients[access.server.origin] = make_client(access.server.origin)
+            client = self._clients[access.server.origin] = make_client(access.server.origin, read_s=self._read_s)
         built = client.build_request(
             request.method,
             access.server.api_url + request.path,
