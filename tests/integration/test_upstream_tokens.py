@@ -9,7 +9,8 @@ from tests.upstream_support import environment, running_upstream, sends, setting
 
 from quotewire.settings import load
 from quotewire.simulator import Simulator, SimulatorConfig
-from quotewire.upstream.supervisor import PersonState, Upstream
+from quotewire.upstream.report import PersonState
+from quotewire.upstream.supervisor import Upstream
 
 
 def person(upstream: Upstream, name: str = "alice") -> PersonState:

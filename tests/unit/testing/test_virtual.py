@@ -316,12 +316,14 @@ def test_a_paused_process_runs_late_and_in_order() -> None:
         await asyncio.sleep(1.5)
         process.pause()
         process.pause()
-        assert process.is_stopped
+        stopped = process.is_stopped
+        assert stopped
         signal.set()
         await asyncio.sleep(10)
         assert seen == [("tick", 1.0)]
         process.resume()
-        assert not process.is_stopped
+        stopped = process.is_stopped
+        assert not stopped
         await asyncio.sleep(1.2)
         assert seen == [("tick", 1.0), ("signal", 11.5), ("tick", 11.5), ("tick", 12.5)]
         process.kill()

@@ -64,6 +64,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   wanted_changed: "other symbols are wanted",
   token_rotated: "a token was replaced",
   symbols_changed: "the stream's symbols have changed",
+  streaming_off: "this person carries no stream, as set",
+  streaming_on: "this person may carry a stream again",
   not_adopted: "the stream did not take the new symbols; opening it anew",
 
   // Silent streams and symbols.
