@@ -53,10 +53,9 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            # An offer of another protocol is declined by answering the request (RFC 9110 section 7.8).
             if self._should_upgrade():
                 self._upgrade(data[upgrade.args[0] :])
-            else:
-                self._unsupported_upgrade_warning()
         except httptools.HttpParserError:
             self._unreadable()
         else:
