@@ -1,6 +1,7 @@
 """A circuit breaker: stop asking what keeps failing, and find out gently when it works again (R29). Pure.
 
-One breaker stands for one person and endpoint. `now` is monotonic seconds.
+One breaker stands for one person and endpoint. `now` is monotonic seconds. `Nudged`, evidence that the other side is
+back, ends the pause of an open breaker and changes nothing else.
 
 | state | asked | succeeded | failed |
 |---|---|---|---|
@@ -48,7 +49,12 @@ class Failed:
     """An allowed call failed."""
 
 
-Event: TypeAlias = Asked | Succeeded | Failed
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    """The other side, which could not be reached, can be reached again."""
+
+
+Event: TypeAlias = Asked | Succeeded | Failed | Nudged
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,10 @@ class Breaker:
         self._state = state
 
     def _ignore(self, now: float) -> None:
-        """A result of a call allowed before the breaker opened."""
+        """A result of a call allowed before the breaker opened, or news that changes nothing."""
+
+    def _end_pause(self, now: float) -> None:
+        self._until = min(self._until, now)
 
     def _allow(self, now: float) -> None:
         self._effects.append(Allow())
@@ -174,10 +183,13 @@ TRANSITIONS: Final[dict[tuple[Circuit, type[Any]], Callable[[Breaker, float], No
     (Circuit.CLOSED, Asked): Breaker._allow,
     (Circuit.CLOSED, Succeeded): Breaker._forget_failures,
     (Circuit.CLOSED, Failed): Breaker._count_failure,
+    (Circuit.CLOSED, Nudged): Breaker._ignore,
     (Circuit.OPEN, Asked): Breaker._maybe_probe,
     (Circuit.OPEN, Succeeded): Breaker._ignore,
     (Circuit.OPEN, Failed): Breaker._ignore,
+    (Circuit.OPEN, Nudged): Breaker._end_pause,
     (Circuit.HALF_OPEN, Asked): Breaker._maybe_probe_again,
     (Circuit.HALF_OPEN, Succeeded): Breaker._probe_succeeded,
     (Circuit.HALF_OPEN, Failed): Breaker._probe_failed,
+    (Circuit.HALF_OPEN, Nudged): Breaker._ignore,
 }

@@ -12,6 +12,7 @@ from quotewire.resilience.breaker import (
     Changed,
     Circuit,
     Failed,
+    Nudged,
     Refuse,
     Succeeded,
 )
@@ -27,7 +28,7 @@ def opened(at: float = 0.0) -> Breaker:
 
 
 def test_every_pair_has_a_rule() -> None:
-    assert set(TRANSITIONS) == {(state, event) for state in Circuit for event in (Asked, Succeeded, Failed)}
+    assert set(TRANSITIONS) == {(state, event) for state in Circuit for event in (Asked, Succeeded, Failed, Nudged)}
 
 
 def test_closed_allows_and_opens_at_the_threshold() -> None:
@@ -101,3 +102,20 @@ def test_a_new_row_of_failures_starts_with_the_short_pause() -> None:
         breaker.step(Failed(), 21.0)
 
     assert breaker.step(Asked(), 21.0) == [Refuse(retry_after_s=5.0)]
+
+
+def test_news_that_the_other_side_is_back_ends_the_pause() -> None:
+    breaker = Breaker()
+    for at in range(5):
+        breaker.allows(float(at))
+        breaker.step(Failed(), float(at))
+    assert not breaker.allows(5.0)
+
+    assert breaker.step(Nudged(), 5.0) == []
+    assert breaker.state is Circuit.OPEN
+    assert breaker.allows(5.0)  # one probe, as after any pause
+    assert breaker.step(Nudged(), 5.0) == []
+    assert not breaker.allows(5.0)
+    breaker.step(Failed(), 5.0)
+    assert not breaker.allows(5.1)
+    assert Breaker().step(Nudged(), 0.0) == []
