@@ -25,6 +25,7 @@ from quotewire.wire.messages import UpstreamState
 
 LOCK_LOOK_S: Final = 0.25
 STOP_S: Final = 6.0
+REASONS: Final = 100
 
 
 class Killed(BaseException):
@@ -75,7 +76,7 @@ class Gateway:
         self.process: VirtualProcess | None = None
         self.graves: list[VirtualProcess] = []
         self.starts = 0
-        self.states: list[str] = []
+        self.reasons: list[str] = []  # newest first
         self._epoch = network.broker.market.epoch - ahead_s
         self._settings = _settings(data_dir)
         self._chance = chance
@@ -176,10 +177,19 @@ class Gateway:
         self._gone(process)
 
     def _gone(self, process: VirtualProcess) -> None:
+        self._collect_reasons()
         self.graves.append(process)
         self.network.hang_up(process)
         self.network.watch.died(process)
         self.process = self.upstream = None
+
+    def _collect_reasons(self) -> None:
+        if self.upstream is None:
+            return
+        ahead_s = self.wall() - self.loop.time()
+        entries = self.upstream.report()["last"]
+        told = [f"{each['at'] - ahead_s:10.3f} {each['event']} {each['reason']}: {each['detail']}" for each in entries]
+        self.reasons = (told + self.reasons)[:REASONS]
 
     async def bury(self) -> None:
         """Tidy up after the run."""

@@ -118,7 +118,6 @@ class Simulation:
         self.healings: list[tuple[Fault, float]] = []
         self.repairs = 0
         self.stopping: asyncio.Task[None] | None = None
-        self.reasons: list[str] = []
         self._waiting: list[Fault] = []  # faults that ended, and not everything has been well since
         self._hidden: set[Fault] = set()  # faults of silence that nothing shows yet
         self._well_since: float | None = None
@@ -148,7 +147,6 @@ class Simulation:
             self.gateway.start()
             work = [asyncio.create_task(each) for each in (self._market(), self._conduct(), self._clients())]
             await self._observe()
-            self._collect_reasons()
             await self.gateway.stop()
         finally:
             for task in work:
@@ -173,7 +171,7 @@ class Simulation:
             repairs=self.repairs,
             calls=Counter({f"{who} {what}": count for (who, what), count in self.watch.calls.total.items()}),
             log=list(self.watch.log),
-            reasons=self.reasons,
+            reasons=self.gateway.reasons,
         )
 
     async def _observe(self) -> None:
@@ -221,14 +219,6 @@ class Simulation:
         room = nature.symbols_per_stream * len(nature.persons)
         ill = self._ill()
         return len(ill) <= max(0, len(wanted) - room) and all(self.watch.quotes.is_polled(each) for each in ill)
-
-    def _collect_reasons(self) -> None:
-        if self.gateway.upstream is not None:
-            start = self.gateway.wall() - self.loop.time()
-            for entry in self.gateway.upstream.report()["last"]:
-                self.reasons.append(
-                    f"{entry['at'] - start:10.3f} {entry['event']} {entry['reason']}: {entry['detail']}"
-                )
 
     def _escaped(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.watch.fail("X1 no exception escapes", f"{context.get('message')}: {context.get('exception')!r}")
