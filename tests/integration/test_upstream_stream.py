@@ -194,6 +194,27 @@ async def test_without_any_stream_quotes_are_polled_and_say_so(tmp_path: Path) -
         assert {watched.latest[i].source for i in ids} == {Source.STREAM}
 
 
+async def test_what_was_missed_in_a_gap_is_told_and_labelled_until_the_stream_speaks(tmp_path: Path) -> None:
+    async with (
+        Simulator(busy()) as sim,
+        running_upstream(settings_for(sim, tmp_path)) as (upstream, watched),
+    ):
+        ids = await ids_of(upstream)
+        upstream.want(frozenset(ids))
+        await until(lambda: all_live(watched, ids))
+        await sim.fault("silent_socket")
+        await sim.fault("stream_abort")
+        await until(lambda: all(watched.latest[i].source is Source.BACKFILL for i in ids), within_s=8)
+
+        assert set(watched.freshness(*ids)) == {"recovering"}
+        assert "gap" in {entry["reason"] for entry in upstream.report()["last"]}
+        assert upstream.counters()["symbols_backfilled"] == len(ids)
+        await sim.clear()
+        await until(lambda: all_live(watched, ids))
+        assert {watched.latest[i].source for i in ids} == {Source.STREAM}
+        assert_in_order(watched.quotes)
+
+
 @pytest.mark.parametrize(
     ("fault", "params"),
     [

@@ -22,7 +22,7 @@ class Happening(StrEnum):
     CALL = "call"  # a REST call failed
     BREAKER = "breaker"  # an endpoint is left alone for a person, or tried again
     WATCH = "watch"  # a silent symbol was checked or repaired
-    FALLBACK = "fallback"  # polling began or ended
+    BACKFILL = "backfill"  # what was missed in a gap is asked for
     UPSTREAM = "upstream"  # the whole upstream changed its state
 
 
@@ -46,6 +46,7 @@ class Why(StrEnum):
     STILL_MUTE = "still_mute"
     STREAM_MUTE = "stream_mute"
     UNTRUSTED_HOST = "untrusted_host"
+    GAP = "gap"
     DOUBLED = "doubled"
     NOT_DOUBLED = "not_doubled"
     STREAMING_OFF = "streaming_off"

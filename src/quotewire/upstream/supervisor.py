@@ -12,6 +12,7 @@ from quotewire.market.quote import Quote, QuotePatch
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.settings import Settings
+from quotewire.upstream.backfill import Backfill
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.clock import MarketClock, SteadyClock
 from quotewire.upstream.desk import Desk, Priority
@@ -116,6 +117,7 @@ class Upstream:
             now=self._clock.now,
             watchdog=tuning.watchdog,
         )
+        self._backfill = Backfill(self._desk, self._chronicle, self._polled, world.monotonic)
         self._group: asyncio.TaskGroup | None = None
         self._run: asyncio.Task[None] | None = None
         self._closed = False
@@ -174,6 +176,7 @@ class Upstream:
             del self._lingering[symbol_id]
         self._fleet.want(self._wanted | self._lingering.keys())
         self._patrol.round(self._group)
+        self._backfill.round(self._tape.gaps(), self._group)
         self._emit(self._tape.judge_all(self._clock.now()))
         self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
         self._announce()
@@ -263,6 +266,7 @@ class Upstream:
             "symbols_wanted": len(self._wanted),
             "symbols_polled": len(self._poller.polled),
             "symbols_known": len(self._directory),
+            "symbols_backfilled": self._backfill.filled,
             "updates": self._tape.updates,
             "calls": self._desk.calls,
             "call_failures": self._desk.failures,

@@ -29,6 +29,14 @@ class Moment:
     market: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """For how long a symbol had no stream; monotonic seconds."""
+
+    since: float
+    until: float
+
+
 @dataclass(slots=True)
 class Line:
     """What is known of one symbol's data beside its quote. Times are monotonic seconds."""
@@ -36,6 +44,7 @@ class Line:
     exchange: str
     road: Road = Road.DOWN
     road_since: float = 0.0
+    lost_at: float | None = None  # when its stream ended, until a stream speaks of it again
     data_at: float | None = None
     polled_at: float = float("-inf")
     close_seen: bool = True
@@ -99,7 +108,7 @@ class Tape:
             if heard is Heard.NEW:
                 self._take(changed, line, patch, Source.STREAM, moment)
             else:
-                line.data_at, line.close_seen = moment.mono, True
+                line.data_at, line.close_seen, line.lost_at = moment.mono, True, None
                 self._judge_into(changed, patch.symbol_id, line, moment)
         return changed
 
@@ -130,6 +139,7 @@ class Tape:
         elif line.data_at is None:
             line.data_at = float("-inf")  # there is a quote, though the stream has brought none
         if source is Source.STREAM:
+            line.lost_at = None
             line.pace.observe(phase, moment.mono)
         quote = self.book.apply(
             patch,
@@ -165,6 +175,16 @@ class Tape:
             self._judge_into(changed, symbol_id, line, moment)
         return changed
 
+    def gaps(self) -> dict[int, Gap]:
+        """Symbols whose stream is back after a gap and has not spoken of them, where that keeps them recovering."""
+        found: dict[int, Gap] = {}
+        for symbol_id, line in self._lines.items():
+            if line.lost_at is not None and line.road is Road.UP:
+                quote = self.book.get(symbol_id)
+                if quote is not None and quote.freshness is Freshness.RECOVERING:
+                    found[symbol_id] = Gap(line.lost_at, line.road_since)
+        return found
+
     def forget(self, symbol_ids: Iterable[int]) -> None:
         """Drop what is known of these."""
         for symbol_id in symbol_ids:
@@ -186,6 +206,8 @@ class Tape:
     def _turn(self, line: Line, road: Road, moment: Moment) -> None:
         if road is not Road.UP:
             line.pace.interrupt()
+            if line.road is Road.UP and line.lost_at is None:
+                line.lost_at = moment.mono
         line.road, line.road_since = road, moment.mono
 
     def _judge_into(self, changed: list[Quote], symbol_id: int, line: Line, moment: Moment) -> None:
