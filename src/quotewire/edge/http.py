@@ -157,6 +157,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.gate, dialect, address=address, connection_id=connection_id, client_version=caller.client_version
         )
         self.connections.discard(self)
+        # The parser holds us: what a socket no longer needs should go at once, not when the collector comes by.
+        self.parser = None  # type: ignore[assignment]
         self.transport.set_protocol(connection)
         connection.connection_made(self.transport)
         if rest:

@@ -5,6 +5,7 @@ frames go straight to `transport.write`; nothing is encoded or copied per client
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Iterable
@@ -55,7 +56,8 @@ NO_CODE, NO_CLOSE_FRAME = 1005, 1006
 def _bound_unsent(transport: asyncio.Transport) -> None:
     option, sock = getattr(socket, "TCP_NOTSENT_LOWAT", None), transport.get_extra_info("socket")
     if option is not None and sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT_BYTES)
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            sock.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT_BYTES)
 
 
 class Connection(asyncio.Protocol):
@@ -145,9 +147,11 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self._session.gone()
         self._gate.skipped += self.outbox.total_skipped
-        self._gate.hub.detach(self, self._session.wanted)
-        self._gate.exit(self, self._close_code)
         self._transport = None
+        try:
+            self._gate.hub.detach(self, self._session.wanted)
+        finally:
+            self._gate.exit(self, self._close_code)
         log.info("client gone", extra={"event": "client_gone", "code": self._close_code, **self._who()})
 
     # --- what the hub asks ---
@@ -160,13 +164,19 @@ class Connection(asyncio.Protocol):
         if self._blocked_at is not None:
             self.outbox.conflate()
             return
-        self._write_owed()
+        try:
+            self._write_owed()
+        except Exception as error:  # noqa: BLE001  the hub flushes others after this one; `failed` reports it
+            self.failed("flush", error)
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed, if its dialect does."""
-        payload = self.dialect.status(state)
-        if payload is not None and self._session.phase is s.Phase.LIVE:
-            self._send(payload)
+        try:
+            payload = self.dialect.status(state)
+            if payload is not None and self._session.phase is s.Phase.LIVE:
+                self._send(payload)
+        except Exception as error:  # noqa: BLE001  the hub tells others after this one; `failed` reports it
+            self.failed("tell_upstream", error)
 
     # --- what the gate asks ---
 
