@@ -248,8 +248,8 @@ class StreamSession:
                 self._feed(on.AuthFailed(number))
             case RateLimitedError(retry_after_s=wait):
                 self._feed(on.RateLimited(self.person, wait))
-            case _:
-                self._feed(on.Closed(number, NO_CLOSE_FRAME))
+            case _:  # a socket may be open all the same, such as one that answered the token with nonsense
+                self.give_up()
 
     # --- the machine ---
 
