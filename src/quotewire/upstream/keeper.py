@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from quotewire.errors import AccessTokenError, QuotewireError, TokenSpentError, UntrustedHostError
+from quotewire.errors import AccessTokenError, QuotewireError, StorageError, TokenSpentError, UntrustedHostError
 from quotewire.questrade import hosts
 from quotewire.questrade.rest import Access
 from quotewire.questrade.tokens import Token, TokenState, advice, cool_down_ends, due_at
@@ -40,6 +40,8 @@ SHORT_LIFE_SHARE: Final = 0.5
 
 SAFE_ENDINGS: Final = frozenset({Ending.UNSENT, Ending.WAITING, Ending.BUSY, Ending.FAILED})
 GOOD_ENDINGS: Final = frozenset({Ending.GRANTED, Ending.ALREADY})
+
+log = logging.getLogger("quotewire.upstream")
 
 
 @dataclass(slots=True)
@@ -185,13 +187,23 @@ class Keeper:
         try:
             while True:
                 self._wake.clear()
-                self._read()
-                delay = self._start_due()
+                delay = self._look()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(max(delay, 0.01), LOOK_S)):
                         await self._wake.wait()
         finally:
             await self._stop_flights()
+
+    def _look(self) -> float:
+        """See what has changed and start what is due; seconds until something else is.
+
+        A vault that cannot be read just now is no reason to end streams that work.
+        """
+        try:
+            self._read()
+        except StorageError as error:
+            log.error("%s", error, extra={"event": "upstream.trouble", "reason": error.code})
+        return self._start_due()
 
     async def refresh(self, person: str, *, force: bool = False) -> Token:
         """Make sure of a usable token; with `force`, of one newer than the cool-down. One exchange at a time.

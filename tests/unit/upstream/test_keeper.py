@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quotewire.errors import AccessTokenError, TokenSpentError
+from quotewire.errors import AccessTokenError, StorageError, TokenSpentError
 from quotewire.questrade.tokens import Declined, Grant, Granted, Outcome, Refused
 from quotewire.settings import load
 from quotewire.upstream.chronicle import Chronicle
@@ -217,3 +217,24 @@ async def test_a_name_without_a_login_in_no_stream_is_told(bench: Bench, tmp_pat
     bench.keeper.load()
 
     assert "alicia" in bench.keeper._chronicle.last()[0]["detail"]
+
+
+async def test_a_vault_that_cannot_be_read_for_a_moment_ends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> list[str]:
+        raise StorageError("the disk is busy")
+
+    monkeypatch.setattr("quotewire.upstream.keeper.LOOK_S", 0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.vault, "persons", unreadable)
+        running = asyncio.create_task(bench.keeper.run())
+        await asyncio.sleep(0.05)
+        assert not running.done()
+    bench.vault.add("carol", "c0")
+    async with asyncio.timeout(5):
+        while "carol" not in bench.exchanges:
+            await asyncio.sleep(0.01)
+            bench.now += 1.0
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

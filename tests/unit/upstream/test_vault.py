@@ -2,6 +2,8 @@ import contextlib
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,14 @@ from quotewire.questrade.tokens import Grant, Granted, Lost, TokenState
 from quotewire.upstream.vault import DATABASE, KEY_FILE, Vault
 
 GRANT = Granted(100.0, Grant("access-secret", "refresh-secret-2", "https://api01.iq.questrade.com/", 1800))
+
+
+ADD = """
+import sys
+from pathlib import Path
+from quotewire.upstream.vault import Vault
+Vault.open(Path(sys.argv[1]), "pass").add(sys.argv[2], "token")
+"""
 
 
 @pytest.fixture
@@ -177,6 +187,16 @@ def test_removing(vault: Vault) -> None:
     assert vault.remove("alice")
     assert not vault.remove("alice")
     assert vault.get("alice") is None
+
+
+def test_a_second_vault_of_this_process_leaves_the_first_its_locks(vault: Vault) -> None:
+    """Without them another process takes itself for the last one to leave, and removes the journal under our feet."""
+    for name in ("alice", "bob", "carol"):
+        Vault.open(vault.data_dir, "pass").close()
+        subprocess.run([sys.executable, "-c", ADD, str(vault.data_dir), name], check=True, timeout=30)
+        assert name in vault.persons()
+    vault.add("dave", "t")
+    assert vault.persons() == ["alice", "bob", "carol", "dave"]
 
 
 def test_a_directory_that_cannot_be_used_is_the_operators_to_mend(tmp_path: Path) -> None:
