@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
+.PHONY: simulate-faults simulate-week help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ unit: setup-dev ## the tests that need no server
 
 integration: setup-dev ## the tests over real sockets
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/integration tests/contract tests/e2e
+
+simulate-faults: setup-dev ## the upstream under faults in virtual time (SEEDS=10000; SEED=17 for one again, with its log)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
+
+simulate-week: setup-dev ## a simulated trading week with a fault every few minutes
+	@$(BIN)/python -m tests.simulation.week
 
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh

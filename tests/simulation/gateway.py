@@ -96,6 +96,11 @@ class Gateway:
             exchange=self.exchange,
         )
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether there is one that can tell its clients anything."""
+        return self.process is not None and self.process is not self._stopping and not self.process.is_stopped
+
     def wall(self) -> float:
         """This machine's clock, epoch seconds."""
         return self._epoch + self.loop.time() + self.clock_ahead_s

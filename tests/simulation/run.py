@@ -204,7 +204,7 @@ class Simulation:
 
     def _look(self) -> None:
         process = self.gateway.process
-        if process is not None and not process.is_stopped:  # who stands still can tell nobody anything
+        if self.gateway.is_serving:
             self.watch.quotes.look(self.gateway.wanted)
         self._operate()
         if process is not None and len(process.tasks) > MOST_TASKS:
