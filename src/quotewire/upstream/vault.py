@@ -284,8 +284,8 @@ def _connect(data_dir: Path) -> sqlite3.Connection:
             data_dir.mkdir(parents=True, exist_ok=True)
             data_dir.chmod(0o700)
         path = data_dir / DATABASE
-        # SQLite gives its journal files the mode of the database, so the mode is set before SQLite opens it. One that is
-        # there already is not touched: closing it would end the locks of this process's other connections to it.
+        # SQLite gives its journal files the mode of the database, so the mode is set before SQLite opens it. A file
+        # that is there is not touched: closing it would end the locks of this process's other connections to it.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         sync_directory(data_dir)
