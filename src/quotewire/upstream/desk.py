@@ -14,7 +14,7 @@ from quotewire.errors import AccessTokenError, UpstreamError, UpstreamRefusedErr
 from quotewire.questrade.requests import ApiRequest
 from quotewire.questrade.rest import Access, ApiUnreachableError, RestClient
 from quotewire.resilience.breaker import Changed, Circuit
-from quotewire.resilience.budget import Priority
+from quotewire.resilience.budget import Category, Priority
 from quotewire.upstream.allowance import OUT_OF_SCOPE, Allowance, Closed, Grant, Wait
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.keeper import Keeper
@@ -58,6 +58,10 @@ class Desk:
     def report(self, person: str) -> dict[str, Any]:
         """The person's budgets and breakers."""
         return self._allowance(person).report(self._now())
+
+    def blocked_s(self, person: str) -> float:
+        """For how long Questrade's limits forbid to ask for a stream in this person's name."""
+        return self._allowance(person).budget.view(Category.MARKET, self._now()).blocked_for_s
 
     @property
     def breakers_open(self) -> int:

@@ -21,6 +21,7 @@ from quotewire.upstream.world import World
 
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
 SWITCH_OFF_S: Final = 5.0  # what others get to take over from a person whose streaming was switched off
+BOUND_S: Final = 10.0  # limits that last less long are waited out
 SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
 
 
@@ -83,6 +84,12 @@ class Fleet:
     def carried(self) -> frozenset[int]:
         """Every symbol that some live stream carries."""
         return frozenset[int]().union(*(session.carried for session in self.sessions.values()))
+
+    @property
+    def renewing(self) -> frozenset[int]:
+        """Symbols whose stream was ended by a refresh of ours and is expected back at once."""
+        now = self._world.monotonic()
+        return frozenset[int]().union(*(x.assigned for x in self.sessions.values() if x.is_renewing(now)))
 
     def want(self, symbol_ids: Set[int]) -> None:
         """Carry these, together."""
@@ -169,9 +176,12 @@ class Fleet:
         record = self._records.get(session.person)
         if record is None or session.person in self._leaving or self._keeper.is_refreshing(session.person):
             return  # a refresh of ours ends streams; that is nobody's failure
-        record.failed(self._world.monotonic())
-        detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to others, if any"
-        self._chronicle.note(Happening.ASSIGNMENT, Why.PERSON_FAILED, person=session.person, detail=detail)
+        now = self._world.monotonic()
+        record.failed(now, session.rivalry.held_until)
+        others = [other for other in self.sessions if other != session.person and self._is_fit(other, now)]
+        if session.assigned and others:
+            detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to {', '.join(others)}"
+            self._chronicle.note(Happening.FAILOVER, Why.PERSON_FAILED, person=session.person, detail=detail)
         if record.failures == 1:
             self._sink.on_first_failure(session.person)
         self.distribute()
@@ -192,12 +202,16 @@ class Fleet:
 
     def _distribute(self) -> None:
         now = self._world.monotonic()
+        bound = self._bound(now)
+        current = {who: ids & self.sessions[who].carried if who in bound else ids for who, ids in self._target.items()}
         bearers = [
-            Bearer(person, self._is_fit(person, now), self._limit(person))
+            Bearer(person, self._is_fit(person, now) and self.sessions[person].is_live, len(current.get(person, ())))
+            if person in bound
+            else Bearer(person, self._is_fit(person, now), self._limit(person))
             for person in self._keeper.persons
             if person in self.sessions and not self._keeper.is_dead(person) and self._keeper.may_stream(person)
         ]
-        self._target = plan(self._wanted, bearers, self._target, copies=2 if self._doubles else 1)
+        self._target = plan(self._wanted, bearers, current, copies=2 if self._doubles else 1)
         self._tell_doubling(sum(bearer.fit for bearer in bearers))
         carried = {person: session.carried & self._wanted for person, session in self.sessions.items()}
         shares = hand_over(
@@ -226,8 +240,16 @@ class Fleet:
             return True
         return now - self._off_since.setdefault(person, now) < SWITCH_OFF_S
 
+    def _bound(self, now: float) -> set[str]:
+        """Whose hour is used up: their streams go on with what they carry, and nothing new can be asked for.
+
+        Empty when that leaves nobody who can: then they keep trying.
+        """
+        bound = {person for person in self.sessions if self._desk.blocked_s(person) > BOUND_S}
+        return bound if any(self._is_fit(person, now) for person in self.sessions.keys() - bound) else set()
+
     def _limit(self, person: str) -> int:
-        most = self.sessions[person].most
+        most = self.sessions[person].aim.most
         return self._limits.symbols_per_stream if most is None else min(most, self._limits.symbols_per_stream)
 
     def _is_fit(self, person: str, now: float) -> bool:
