@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.wire_samples import quote, upstream
-
 from quotewire.market.quote import Quote, Source
 from quotewire.market.symbol import Symbol
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import UpstreamState
+from tests.wire_samples import quote, upstream
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
+
 from tests.browser.dashboard import PATIENCE_MS, Dashboard
 
 ARGUMENTS = (

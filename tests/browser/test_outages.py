@@ -5,12 +5,12 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.async_api import WebSocketRoute, expect
-from tests.browser.conftest import OpenPage
-from tests.browser.dashboard import NO_VALUE
 
 from quotewire import app, demo
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.testing import running_gateway
+from tests.browser.conftest import OpenPage
+from tests.browser.dashboard import NO_VALUE
 
 pytestmark = pytest.mark.browser
 

@@ -5,10 +5,10 @@ import re
 import httpx
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import OpenPage
-from tests.browser.dashboard import NO_VALUE
 
 from quotewire.testing import running_gateway
+from tests.browser.conftest import OpenPage
+from tests.browser.dashboard import NO_VALUE
 
 pytestmark = pytest.mark.browser
 

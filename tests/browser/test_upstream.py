@@ -6,11 +6,11 @@ import re
 import httpx
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import OpenPage
-from tests.browser.dashboard import PATIENCE_MS, Dashboard
 
 from quotewire.simulator import SimulatorConfig
 from quotewire.testing import RunningGateway, running_gateway
+from tests.browser.conftest import OpenPage
+from tests.browser.dashboard import PATIENCE_MS, Dashboard
 
 pytestmark = pytest.mark.browser
 

@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import OpenPage
 
 from quotewire.testing import running_gateway
+from tests.browser.conftest import OpenPage
 
 pytestmark = pytest.mark.browser
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.broker_client import AAPL, MSFT, Broker, broker, config, hear, hear_quotes
 
 from quotewire.market.quote import QuotePatch
 from quotewire.simulator import Simulator
+from tests.integration.broker_client import AAPL, MSFT, Broker, broker, config, hear, hear_quotes
 
 FIXTURES = Path(os.environ.get("QUOTEWIRE_FIXTURES", Path(__file__).parents[2] / ".." / "shared" / "fixtures"))
 FB = 2067121

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.programs import Program, SimulatedQuestrade, Start, gather
 
 

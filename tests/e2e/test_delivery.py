@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.e2e.clients import Listener, check_all_received, sent_by
 from tests.e2e.programs import Start
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.e2e.programs import Program, Start
 
 pytestmark = pytest.mark.slow

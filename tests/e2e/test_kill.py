@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.e2e.programs import SimulatedQuestrade, Start
 
 pytestmark = pytest.mark.slow

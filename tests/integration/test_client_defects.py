@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 import quotewire
 from quotewire.client import host
 from quotewire.client.session import Session
 from quotewire.testing.scripted_gateway import ScriptedGateway
 from quotewire.wire.messages import Ping
+from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.integration.client_tools import FAST, PATIENCE_S, eventually
 
 import quotewire
 from quotewire.testing import RunningGateway, running_gateway
+from tests.integration.client_tools import FAST, PATIENCE_S, eventually
 
 State = quotewire.State
 

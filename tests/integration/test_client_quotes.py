@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 import quotewire
 from quotewire.testing.scripted_gateway import ScriptedGateway
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import Subscribe, Unsubscribe
+from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 
 @pytest.fixture

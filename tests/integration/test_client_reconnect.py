@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 import quotewire
 from quotewire.errors import ClientError
@@ -14,6 +13,7 @@ from quotewire.resilience.lifecycle_types import Reason
 from quotewire.testing.scripted_gateway import ScriptedGateway
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.messages import Hello, Ping, Subscribe
+from tests.integration.client_tools import FAST, SYMBOLS, eventually, only, take
 
 State = quotewire.State
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from tests.integration.client_tools import PATIENCE_S, SYMBOLS, eventually
 
 from quotewire.testing.scripted_gateway import ScriptedGateway
+from tests.integration.client_tools import PATIENCE_S, SYMBOLS, eventually
 
 
 @dataclass

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.broker_client import broker, config
 
 from quotewire.simulator import Simulator
 from quotewire.simulator.faults import FaultError
+from tests.integration.broker_client import broker, config
 
 
 async def test_success_body_has_the_captured_order_and_escapes() -> None:

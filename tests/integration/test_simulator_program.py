@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.broker_client import AAPL, broker, config
 
 from quotewire.simulator import Simulator
 from quotewire.simulator.faultlist import FAULTS
+from tests.integration.broker_client import AAPL, broker, config
 
 RUN = "import sys; from quotewire.cli import simulate as s, main; sys.exit(main(['simulate', *sys.argv[1:]]))"
 

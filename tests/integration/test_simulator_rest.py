@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.broker_client import AAPL, MSFT, broker, config, ending, until
 
 from quotewire.simulator import Simulator
+from tests.integration.broker_client import AAPL, MSFT, broker, config, ending, until
 
 UNKNOWN_ID = 99
 

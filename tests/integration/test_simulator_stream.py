@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.integration.broker_client import AAPL, MSFT, Broker, broker, config, ending, hear, hear_quotes, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from quotewire.simulator import Simulator
+from tests.integration.broker_client import AAPL, MSFT, Broker, broker, config, ending, hear, hear_quotes, until
 
 UNAUTHORIZED = {"code": 1017, "message": "Access token is invalid"}
 SHOP = 9290418

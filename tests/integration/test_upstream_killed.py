@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.upstream_support import GatewayProcess, children, environment, sends, until
 
 from quotewire.questrade.tokens import TokenState
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.vault import Vault
+from tests.upstream_support import GatewayProcess, children, environment, sends, until
 
 ANSWER_S = 0.5
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.upstream_support import Watched, running_upstream, settings_for, until
-
 from quotewire.market.quote import Quote, Source
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault
+from tests.upstream_support import Watched, running_upstream, settings_for, until
 
 NAMES = ("AAPL", "MSFT", "SHOP.TO", "RY.TO")
 TWO = SimulatorConfig(persons=("alice", "bob"), rate=400.0, halts_per_day=0.0, symbols=8, record=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.upstream_support import Watched, running_upstream, settings_for, until
 
 from quotewire.market.quote import Quote, Source
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.supervisor import Upstream
+from tests.upstream_support import Watched, running_upstream, settings_for, until
 
 NAMES = ("AAPL", "MSFT", "SHOP.TO", "RY.TO")
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.upstream_support import environment, running_upstream, sends, settings_for, until
 
 from quotewire.settings import load
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.report import PersonState
 from quotewire.upstream.supervisor import Upstream
+from tests.upstream_support import environment, running_upstream, sends, settings_for, until
 
 
 def person(upstream: Upstream, name: str = "alice") -> PersonState:

@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.wire_samples import quote
 
 from quotewire.hub.hub import Hub
 from quotewire.hub.outbox import Outbox
 from quotewire.wire.codec import Form
 from quotewire.wire.messages import UpstreamState
+from tests.wire_samples import quote
 
 put = st.tuples(st.just("put"), st.integers(1, 4))
 acts = st.lists(put | st.tuples(st.sampled_from(["conflate", "take"]), st.just(0)), max_size=60)

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire_samples import masked
 
 from quotewire.wire.frames import (
     BINARY,
@@ -22,6 +21,7 @@ from quotewire.wire.frames import (
     TextMessage,
     Violation,
 )
+from tests.wire_samples import masked
 
 LIMIT = 300
 

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.wire_samples import upstream
 
 from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
@@ -16,6 +15,7 @@ from quotewire.wire.limits import SessionLimits
 from quotewire.wire.native import NativeDialect
 from quotewire.wire.plain import PlainDialect
 from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, ServerSession, Verify
+from tests.wire_samples import upstream
 
 MAX_SYMBOLS = 3
 LIMITS = SessionLimits(

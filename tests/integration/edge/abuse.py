@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
-from tests.integration.edge.gateway import KEY, EdgeGateway, Raw, raw, until
-from tests.wire_samples import header, masked
 
 from quotewire.edge.auth import ClientTokens
 from quotewire.wire.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, text_frame
+from tests.integration.edge.gateway import KEY, EdgeGateway, Raw, raw, until
+from tests.wire_samples import header, masked
 
 SETTINGS = {
     "WS_UPGRADE_TIMEOUT": "300",

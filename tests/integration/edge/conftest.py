@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+
 from tests.integration.edge.gateway import EdgeGateway, running_edge
 
 EdgeWith = Callable[..., Awaitable[EdgeGateway]]

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.fake_upstream import FakeUpstream
-from tests.wire_samples import masked, quote
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -25,6 +23,8 @@ from quotewire.edge.services import Services
 from quotewire.hub.hub import Hub
 from quotewire.settings import load
 from quotewire.wire.frames import CLOSE, PING, TEXT
+from tests.fake_upstream import FakeUpstream
+from tests.wire_samples import masked, quote
 
 DEADLINE_S = 10.0
 GRACE_S = 2.0

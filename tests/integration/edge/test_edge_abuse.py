@@ -1,6 +1,7 @@
 """Each abuse gets its clear answer and its close code, and ten healthy clients beside it miss nothing."""
 
 import pytest
+
 from tests.integration.edge.abuse import ABUSES, SETTINGS
 from tests.integration.edge.conftest import EdgeWith
 from tests.integration.edge.gateway import crowd, raw

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+
 from tests.integration.edge.conftest import EdgeWith
 from tests.integration.edge.gateway import EdgeGateway, crowd, raw, until
 from tests.wire_samples import masked, upstream
-from websockets.asyncio.client import ClientConnection
 
 
 async def told(client: ClientConnection) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.integration.edge.conftest import EdgeWith
-from tests.integration.edge.gateway import EdgeGateway, external_references, raw
-from tests.wire_samples import quote, upstream
 
 from quotewire.errors import RateLimitedError, UpstreamUnavailableError
 from quotewire.market.quote import Freshness
+from tests.integration.edge.conftest import EdgeWith
+from tests.integration.edge.gateway import EdgeGateway, external_references, raw
+from tests.wire_samples import quote, upstream
 
 
 def data(answer: httpx.Response) -> Any:

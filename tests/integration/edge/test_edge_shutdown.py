@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+
 from tests.integration.edge.gateway import raw, running_edge, until
 from tests.integration.edge.test_edge_slow import SYMBOLS, block
-from websockets.exceptions import ConnectionClosed
 
 LIMIT_S = 3.0
 

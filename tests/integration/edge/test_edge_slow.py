@@ -5,11 +5,11 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+
+from quotewire.edge import websocket
 from tests.integration.edge.conftest import EdgeWith
 from tests.integration.edge.gateway import EdgeGateway, Raw, crowd, raw, until
 from tests.wire_samples import masked
-
-from quotewire.edge import websocket
 
 SYMBOLS = tuple(range(11, 31))
 PADDING = "x" * 400

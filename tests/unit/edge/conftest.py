@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from tests.fake_upstream import FakeUpstream
 
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
 from quotewire.edge.services import Services
 from quotewire.hub.hub import Hub
 from quotewire.settings import load
+from tests.fake_upstream import FakeUpstream
 
 MakeServices = Callable[..., Services]
 

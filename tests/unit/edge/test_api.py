@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.edge.conftest import MakeServices
 
 from quotewire.edge import api
+from tests.unit.edge.conftest import MakeServices
 
 LOOKUP = "/api-market/symbols/lookup"
 

@@ -4,14 +4,14 @@ import asyncio
 from ipaddress import ip_network
 
 import pytest
-from tests.fake_upstream import FakeUpstream
-from tests.unit.edge.conftest import MakeServices
 
 from quotewire.edge import gate as gate_module
 from quotewire.edge.gate import client_address, is_trusted
 from quotewire.errors import UpstreamUnavailableError
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.handshake import Opening, Refusal
+from tests.fake_upstream import FakeUpstream
+from tests.unit.edge.conftest import MakeServices
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

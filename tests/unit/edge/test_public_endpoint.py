@@ -2,10 +2,10 @@
 
 import pytest
 from starlette.requests import Request
-from tests.unit.edge.conftest import MakeServices
 
 from quotewire.edge.answers import Refused
 from quotewire.edge.routes_auth import public_endpoint
+from tests.unit.edge.conftest import MakeServices
 
 
 def request(host: str | None, peer: str = "203.0.113.9", scheme: str = "http", **headers: str) -> Request:

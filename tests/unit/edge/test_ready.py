@@ -1,9 +1,8 @@
 """Why the gateway is not ready, in sentences that say whose login it is and what to do."""
 
+from quotewire.edge.routes_ops import unready
 from tests.fake_upstream import FakePerson, FakeUpstream
 from tests.unit.edge.conftest import MakeServices
-
-from quotewire.edge.routes_ops import unready
 
 
 def test_each_login_that_does_not_work_is_named_with_what_to_do(make_services: MakeServices) -> None:

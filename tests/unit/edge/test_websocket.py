@@ -7,8 +7,6 @@ import struct
 from typing import Any, cast
 
 import pytest
-from tests.unit.edge.conftest import MakeServices
-from tests.wire_samples import masked, quote, upstream
 
 from quotewire.edge import websocket
 from quotewire.edge.gate import NATIVE, PLAIN
@@ -17,6 +15,8 @@ from quotewire.edge.websocket import Connection
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.dialect import Dialect
 from quotewire.wire.frames import CLOSE, PING, PONG, TEXT
+from tests.unit.edge.conftest import MakeServices
+from tests.wire_samples import masked, quote, upstream
 
 
 class FakeTransport(asyncio.Transport):

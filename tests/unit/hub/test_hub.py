@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import msgspec
+
 from quotewire.hub.hub import Hub
 from quotewire.hub.outbox import Outbox
 from quotewire.wire.codec import Form
 from quotewire.wire.messages import UpstreamState
-
 from tests.wire_samples import quote, upstream
 
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.unit.simulator.conftest import chance_for
 
 from quotewire.market.calendar import TORONTO
 from quotewire.simulator.candles import INTERVALS, INTRADAY_MINUTES, MAX_CANDLES, CandleMaker
 from quotewire.simulator.clock import TorontoText
 from quotewire.simulator.market import Market
 from quotewire.simulator.prices import UNITS
+from tests.unit.simulator.conftest import chance_for
 
 AAPL, UNTRADED = 8049, 51_000_001
 

@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.simulator.conftest import chance_for
 
 from quotewire.market.calendar import TORONTO, hours
 from quotewire.simulator.clock import start_time
@@ -16,6 +15,7 @@ from quotewire.simulator.market import Market, MarketPlan
 from quotewire.simulator.prices import UNITS, on_grid
 from quotewire.simulator.rows import Change, QuoteRow
 from quotewire.simulator.universe import build
+from tests.unit.simulator.conftest import chance_for
 
 MakeMarket = Callable[..., Market]
 AAPL, EMH, SPX, UNTRADED = 8049, 10164524, 100_001, 51_000_001

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from tests.unit.edge.conftest import MakeServices, make_services  # noqa: F401  the fixture
 
 from quotewire.edge.routes_ops import samples
 from quotewire.telemetry.catalogue import BY_NAME, METRICS, Kind, Metric, Sample, check
+from tests.unit.edge.conftest import MakeServices, make_services  # noqa: F401  the fixture
 
 
 def test_names_are_unique_and_say_their_kind() -> None:

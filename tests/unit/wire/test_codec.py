@@ -1,12 +1,12 @@
 """Quotes as bytes: Questrade's names, one encoding for all, one frame a dialect."""
 
 import msgspec
-from tests.wire_samples import quote
 
 from quotewire.wire import codec
 from quotewire.wire.codec import EncodedQuote, Form, encode_quote, quotes_frame, skipped_frame
 from quotewire.wire.frames import text_frame
 from quotewire.wire.messages import Quotes
+from tests.wire_samples import quote
 
 
 def test_a_quote_has_questrades_names_and_null_where_there_is_no_price() -> None:

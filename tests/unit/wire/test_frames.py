@@ -3,7 +3,6 @@
 import struct
 
 import pytest
-from tests.wire_samples import MASK, header, masked
 
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.frames import (
@@ -25,6 +24,7 @@ from quotewire.wire.frames import (
     frame,
     text_frame,
 )
+from tests.wire_samples import MASK, header, masked
 
 LIMIT = 1000
 

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from tests.wire_samples import quote, upstream
 
 from quotewire.wire import messages as m
 from quotewire.wire.codes import ErrorCode
+from tests.wire_samples import quote, upstream
 
 decode = msgspec.json.Decoder(m.ClientMessage).decode
 

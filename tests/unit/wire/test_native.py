@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.wire_samples import quote, upstream
 
 from quotewire.wire import messages as m
 from quotewire.wire.codec import encode_quote
@@ -12,6 +11,7 @@ from quotewire.wire.codes import ErrorCode
 from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove
 from quotewire.wire.dialect import Facts
 from quotewire.wire.native import KNOWN_TYPES, NativeDialect
+from tests.wire_samples import quote, upstream
 
 dialect = NativeDialect()
 said = msgspec.json.Decoder(m.ServerMessage).decode

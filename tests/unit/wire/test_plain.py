@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from tests.wire_samples import quote, upstream
 
 from quotewire.wire.codec import encode_quote
 from quotewire.wire.codes import ErrorCode
@@ -10,6 +9,7 @@ from quotewire.wire.commands import AskPong, Authenticate, Nothing, Problem, Rep
 from quotewire.wire.dialect import Facts
 from quotewire.wire.messages import SymbolResult
 from quotewire.wire.plain import MAX_TOKEN_CHARACTERS, PlainDialect
+from tests.wire_samples import quote, upstream
 
 dialect = PlainDialect()
 FACTS = Facts(

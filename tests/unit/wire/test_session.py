@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.wire_samples import upstream
 
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate, Resolution
@@ -15,6 +14,7 @@ from quotewire.wire.limits import SessionLimits
 from quotewire.wire.native import NativeDialect
 from quotewire.wire.plain import PlainDialect
 from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, SendPing, ServerSession, Verify
+from tests.wire_samples import upstream
 
 NATIVE, PLAIN = NativeDialect(), PlainDialect()
 LIMITS = SessionLimits(
