@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.faults.watcher import TRADABLE, Seen, Watcher
-
 from quotewire.simulator import Simulator
+from tests.faults.watcher import TRADABLE, Seen, Watcher
 
 Key = tuple[Any, ...]
 

@@ -10,16 +10,6 @@ from typing import Any
 
 import httpx
 import msgspec
-from tests.faults.checks import (
-    FIELDS,
-    check_calls,
-    check_delivery,
-    check_freshness,
-    check_sequence,
-    check_tokens,
-    sent_rows,
-)
-from tests.faults.watcher import TRADABLE, Watcher
 
 from quotewire.questrade.rest import RestClient
 from quotewire.questrade.tokens import RefreshPolicy
@@ -32,6 +22,16 @@ from quotewire.upstream.spawn import exchange
 from quotewire.upstream.tuning import CONFIG, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.world import World
+from tests.faults.checks import (
+    FIELDS,
+    check_calls,
+    check_delivery,
+    check_freshness,
+    check_sequence,
+    check_tokens,
+    sent_rows,
+)
+from tests.faults.watcher import TRADABLE, Watcher
 
 NAMES = ("AAPL", "MSFT", "SHOP.TO", "RY.TO")
 OBSERVE_S = 0.2

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from quotewire.simulator.faultlist import FAULTS
 from tests.faults.stage import Stage, busy, staged
 from tests.faults.table import CASES, Case, Harm
 from tests.faults.watcher import TRADABLE
-
-from quotewire.simulator.faultlist import FAULTS
 
 SEEN_S = 10.0
 SETTLED_UPDATES = 60

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
-from tests.simulation.faults import Nature
-from tests.simulation.market import Market, symbol_row
 
 from quotewire.simulator.limits import ALLOWANCES, HOUR_S, Category
 from quotewire.simulator.tokens import AccessState, Bought, RefreshState, TokenDesk
+from tests.simulation.faults import Nature
+from tests.simulation.market import Market, symbol_row
 
 BAD_REQUEST: Final = b"Bad Request"
 WEEK_S: Final = 7 * 86_400.0

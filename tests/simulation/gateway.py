@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.simulation.faults import Kind, Nature, Point
-from tests.simulation.network import Network, Rest
-
 from quotewire.errors import QuotewireError, StorageError, UpstreamError
 from quotewire.market.quote import Quote
 from quotewire.questrade.tokens import Event, Granted, Token
@@ -22,6 +19,8 @@ from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.world import World
 from quotewire.wire.messages import UpstreamState
+from tests.simulation.faults import Kind, Nature, Point
+from tests.simulation.network import Network, Rest
 
 LOCK_LOOK_S: Final = 0.25
 STOP_S: Final = 6.0

@@ -14,10 +14,6 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
-from tests.simulation.broker import Broker, Reply, error
-from tests.simulation.faults import Fault, Kind, Point
-from tests.simulation.watch import Watch
-from tests.simulation.wire import HOLES, End, Wire
 
 from quotewire.errors import UpstreamUnavailableError
 from quotewire.questrade import login
@@ -26,6 +22,10 @@ from quotewire.questrade.rest import Access, RestClient
 from quotewire.questrade.stream import QuoteSocket
 from quotewire.questrade.tokens import Lost, Outcome, Unsent
 from quotewire.testing.virtual import VirtualLoop, VirtualProcess
+from tests.simulation.broker import Broker, Reply, error
+from tests.simulation.faults import Fault, Kind, Point
+from tests.simulation.watch import Watch
+from tests.simulation.wire import HOLES, End, Wire
 
 PAGE: Final = b"<html><body>We're making some changes</body></html>"
 HTML: Final = {"Content-Type": "text/html"}

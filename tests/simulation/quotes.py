@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from tests.simulation.broker import Broker
-from tests.simulation.market import version_of
-
 from quotewire.market.calendar import MarketPhase
 from quotewire.market.freshness import live_window_s
 from quotewire.market.quote import Freshness, Quote, Source
+from tests.simulation.broker import Broker
+from tests.simulation.market import version_of
 
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on

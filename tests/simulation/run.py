@@ -16,6 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from quotewire.market.calendar import TORONTO
+from quotewire.testing import virtual
+from quotewire.testing.virtual import DeadlockError, LivelockError
 from tests.simulation import strikes
 from tests.simulation.broker import Broker
 from tests.simulation.faults import Fault, Kind, Timetable
@@ -23,10 +26,6 @@ from tests.simulation.gateway import Gateway
 from tests.simulation.market import Market
 from tests.simulation.network import Network
 from tests.simulation.watch import Breach, Watch
-
-from quotewire.market.calendar import TORONTO
-from quotewire.testing import virtual
-from quotewire.testing.virtual import DeadlockError, LivelockError
 
 DAY: Final = datetime(2026, 3, 3, tzinfo=TORONTO).timestamp()
 TICK_S: Final = 1.0

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from quotewire.testing.virtual import VirtualProcess
 from tests.simulation.faults import Fault, Kind, Point, Timetable
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Network
 from tests.simulation.watch import Watch
-
-from quotewire.testing.virtual import VirtualProcess
 
 
 class Run(Protocol):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.simulation.faults import Nature, timetable
 from tests.simulation.run import simulate
 

@@ -1,6 +1,7 @@
 """What the seeds found, kept by name: each of these broke an invariant once. The sentence says how."""
 
 import pytest
+
 from tests.simulation.faults import Fault, Kind, Nature, Timetable
 from tests.simulation.run import simulate
 

@@ -1,11 +1,12 @@
 """Two thousand seeds of faults, in virtual time. A failing seed prints itself and how to replay it."""
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+
 from tests.simulation.blocks import run_block
 from tests.simulation.faults import Kind, timetable
 from tests.simulation.run import Result
@@ -16,29 +17,25 @@ SIZE = SEEDS // BLOCKS
 
 pytestmark = pytest.mark.slow
 
-Blocks = dict[int, "Future[list[Result]]"]
+Run = Callable[[int], list[Result]]
 
 
 @pytest.fixture(scope="module")
-def blocks(request: pytest.FixtureRequest) -> Iterator[Blocks]:
-    """The blocks that were asked for, under way in two processes."""
-    asked = [item.callspec.params["block"] for item in request.session.items if _is_block(item)]  # type: ignore[attr-defined]
-    before = os.environ.get("PYTHONHASHSEED")
-    os.environ["PYTHONHASHSEED"] = "0"
-    try:
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            yield {block: pool.submit(run_block, block * SIZE, (block + 1) * SIZE) for block in asked}
-    finally:
-        if before is None:
-            del os.environ["PYTHONHASHSEED"]
-        else:
-            os.environ["PYTHONHASHSEED"] = before
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Runs a block: in this process where pytest has several, else in two beside it, all blocks under way at once."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield lambda block: run_block(block * SIZE, (block + 1) * SIZE)
+        return
+    asked = [block for item in request.session.items if (block := _block(item)) is not None]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        under_way = {block: pool.submit(run_block, block * SIZE, (block + 1) * SIZE) for block in asked}
+        yield lambda block: under_way[block].result()
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_no_invariant_breaks(block: int, blocks: Blocks) -> None:
-    results = blocks[block].result()
+def test_no_invariant_breaks(block: int, run: Run) -> None:
+    results = run(block)
     broken = [result for result in results if result.breach is not None]
 
     assert len(results) == SIZE
@@ -53,5 +50,10 @@ def test_the_timetables_hold_every_kind_of_fault_many_times() -> None:
     assert min(kinds.count(kind) for kind in Kind) >= 20
 
 
-def _is_block(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.originalname == "test_no_invariant_breaks"
+def _block(item: pytest.Item) -> int | None:
+    """Which block a test is."""
+    if not isinstance(item, pytest.Function) or item.originalname != "test_no_invariant_breaks":
+        return None
+    block = item.callspec.params["block"]
+    assert isinstance(block, int)
+    return block

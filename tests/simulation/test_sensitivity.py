@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as copy
-from tests.simulation.faults import Fault, Kind, Nature, Timetable
-from tests.simulation.gateway import Gateway, SimulatedVault
-from tests.simulation.run import Simulation, simulate
 
 from quotewire.market.quote import Freshness, Quote
 from quotewire.questrade.tokens import Token
@@ -19,6 +16,9 @@ from quotewire.upstream.allowance import Allowance, Grant
 from quotewire.upstream.poller import Poller
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.supervisor import Upstream
+from tests.simulation.faults import Fault, Kind, Nature, Timetable
+from tests.simulation.gateway import Gateway, SimulatedVault
+from tests.simulation.run import Simulation, simulate
 
 CALM = Nature(persons=("alice", "bob"), symbols=6, wanted=6, least_wanted=6, wants_change=False)
 QUIET = Timetable(1, CALM, (Fault(Kind.LAG, 5.0, 20.0, "bob", 0.1),))

@@ -1,10 +1,10 @@
 """A part of the simulated trading week in every run of the tests; `make simulate-week` runs all of it."""
 
 import pytest
-from tests.simulation.run import simulate
-from tests.simulation.week import HOUR_S, Figures, week
 
 from quotewire.resilience.budget import LIMITS, Category
+from tests.simulation.run import simulate
+from tests.simulation.week import HOUR_S, Figures, week
 
 HOURS = 5.0
 

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from tests.simulation.broker import Broker, Reply
-from tests.simulation.quotes import Bearer, QuoteWatch
-
 from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.tokens import Declined, Granted, Lost, Outcome, Refused, Unsent
 from quotewire.resilience.budget import LIMITS, Category
 from quotewire.testing.virtual import VirtualProcess
+from tests.simulation.broker import Broker, Reply
+from tests.simulation.quotes import Bearer, QuoteWatch
 
 MOST_SENDS: Final = 2
 OPENS_A_MINUTE: Final = 20

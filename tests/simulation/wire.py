@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
-from tests.simulation.broker import Broker
-from tests.simulation.faults import Fault, Kind
-from tests.simulation.watch import Watch
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.frames import Close
 
 from quotewire.testing.virtual import VirtualLoop, VirtualProcess
+from tests.simulation.broker import Broker
+from tests.simulation.faults import Fault, Kind
+from tests.simulation.watch import Watch
 
 GARBAGE: Final = (b"}{", b"\xff\xfe", b'{"quotes":[{"symbolId":"x"},7]}', b'{"hello":1}', b"[]", b'{"quotes":null}')
 HOLES: Final = (Kind.BLACK_HOLE,)
