@@ -1,11 +1,9 @@
 """Every fault the simulator knows, how it is brought about, and what it may do to clients. One row, one test."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
-
-NOBODY_SEES: Final = 0.0
 
 
 class Harm(Enum):
@@ -142,7 +140,7 @@ REST: Final = (
         "rate_limit_hour",
         {"path": "markets/quotes", "reset_s": 3600.0},
         Harm.LOST,
-        frozenset({"assignment:person_failed"}),
+        frozenset({"failover:person_failed"}),
         ("stream_abort",),
         lasts_s=2.0,
         person="alice",
@@ -153,7 +151,7 @@ REST: Final = (
         "hour_spent",
         {"category": "market"},
         Harm.LOST,
-        frozenset({"assignment:person_failed"}),
+        frozenset({"failover:person_failed"}),
         ("stream_abort",),
         person="alice",
         persons=("alice", "bob"),
@@ -216,10 +214,22 @@ OUTAGES: Final = (
         "down",
         {},
         Harm.LOST,
-        frozenset({"assignment:person_failed"}),
+        frozenset({"failover:person_failed"}),
         lasts_s=2.0,
         person="alice",
         persons=("alice", "bob"),
     ),
 )
+Quote = Mapping[str, Any]
+SHOWN: Final[dict[str, Callable[[Quote], bool]]] = {
+    "delayed": lambda quote: quote["delayed"] is True and quote["delay"] == 1,
+    "nulls": lambda quote: quote["bidPrice"] is None and quote["bidSize"] == 0 and quote["lastTradePrice"] is not None,
+    "halt": lambda quote: quote["freshness"] == "halted" and quote["isHalted"] is True,
+}
+"""What some quote must say while the fault lasts."""
+HIDDEN: Final[dict[str, Callable[[Quote], bool]]] = {
+    "unknown_keys": lambda quote: "marketMaker" in quote or "extra" in quote,
+    "missing_keys": lambda quote: quote.get("high52w") is None or quote.get("VWAP") is None,
+}
+"""What no quote may say."""
 CASES: Final = (*LOGIN, *REST, *SOCKETS, *SILENCE, *CONTENT, *MARKET, *OUTAGES)

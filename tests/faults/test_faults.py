@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from quotewire.simulator.faultlist import FAULTS
 from tests.faults.stage import Stage, busy, staged
-from tests.faults.table import CASES, Case, Harm
+from tests.faults.table import CASES, HIDDEN, SHOWN, Case, Harm
 from tests.faults.watcher import TRADABLE
 
 SEEN_S = 10.0
@@ -47,6 +48,11 @@ async def over(stage: Stage, case: Case) -> float:
     return ended
 
 
+def quotes_since(stage: Stage, matches: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """Whether some client was sent such a quote since the fault began."""
+    return any(matches(seen.quote) for watcher in stage.watchers for seen in watcher.since(stage.troubled[0]))
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_fault(case: Case, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     config = busy(persons=case.persons)
@@ -56,12 +62,18 @@ async def test_fault(case: Case, tmp_path: Path, record_property: Callable[[str,
             await stage.until(stage.any_lost, SEEN_S, "a sign of the fault")
         elif case.lasts_s is None:
             await stage.updates(SETTLED_UPDATES)
+        if case.fault in SHOWN:
+            await stage.until(lambda: quotes_since(stage, SHOWN[case.fault]), SEEN_S, "what it shows")
         ended = await over(stage, case)
         live = await stage.until(stage.all_live, case.within_s, "every symbol live again")
         record_property("recovery_s", round(max(live - ended, 0.0), 3))
         stage.healed()
         await stage.updates(SETTLED_UPDATES)
 
+        assert case.fault not in HIDDEN or not quotes_since(stage, HIDDEN[case.fault])
+        if case.fault == "expires_in":
+            left_s = stage.person("alice")["expiresAt"] / 1000 - time.time()
+            assert 280 < left_s < 300, "the token's life is what the answer said"
         if case.harm is Harm.NONE:
             began = stage.troubled[0]
             views = {seen.freshness for watcher in stage.watchers for seen in watcher.since(began)}

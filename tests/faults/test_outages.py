@@ -67,7 +67,7 @@ async def test_a_stream_killed_beside_healthy_ones_leaves_no_gap(tmp_path: Path,
         assert time.time() - began < 60
 
         assert await stage.finish(sends=1) > 500
-        assert {"assignment:person_failed", "stream:connection_lost", "stream:token_refused"} <= stage.reasons
+        assert {"failover:person_failed", "stream:connection_lost", "stream:token_refused"} <= stage.reasons
 
 
 async def all_spread_again(stage: Stage, person: str) -> None:
