@@ -286,7 +286,7 @@ def test_settings_are_frozen() -> None:
 
 def test_the_two_time_outs_of_the_protocol_document_are_the_defaults() -> None:
     text = (Path(__file__).parents[2] / "spec" / "PROTOCOL.md").read_text(encoding="utf-8")
-    found = re.search(r"The HTTP upgrade has (\d+) s, authentication (\d+) s", text)
+    found = re.search(r"The HTTP upgrade has (\d+) s \(`WS_UPGRADE_TIMEOUT`\), authentication (\d+) s", text)
     assert found
     settings = load({})
     told = (settings.upgrade_timeout_ms, settings.auth_timeout_ms)
