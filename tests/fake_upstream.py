@@ -32,6 +32,15 @@ class FakeLookedUp:
     retryable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FakeReading:
+    """A number of the upstream."""
+
+    name: str
+    labels: tuple[str, ...]
+    value: float
+
+
 @dataclass
 class FakeUpstream:
     """Symbols are `S1` to `S<count>` with those ids. `before` runs ahead of every call: raise or wait there."""
@@ -77,6 +86,20 @@ class FakeUpstream:
 
     def report(self) -> dict[str, Any]:
         return {"persons": [person.name for person in self.people]}
+
+    def readings(self) -> list[FakeReading]:
+        person = self.people[0].name
+        labels = {
+            "quotewire_upstream_events_total": ("stream", "authenticated"),
+            "quotewire_upstream_token_state": (person, "fresh"),
+            "quotewire_upstream_token_age_seconds": (person,),
+            "quotewire_upstream_stream_live": (person,),
+            "quotewire_upstream_symbols_carried": (person,),
+            "quotewire_upstream_budget_used": (person, "market", "hour"),
+            "quotewire_upstream_budget_limit": (person, "market", "hour"),
+            "quotewire_upstream_breaker": (person, "quotes"),
+        }
+        return [FakeReading(name, values, 1.0) for name, values in labels.items()]
 
     def counters(self) -> dict[str, int | float]:
         return {"streams_opened": 3, "budget_left": 12.5}

@@ -63,6 +63,7 @@ def samples(services: Services) -> list[Sample]:
     )
     for name, counts in labelled:
         read += [Sample(name, float(value), (str(label),)) for label, value in counts.items()]
+    read += [Sample(reading.name, float(reading.value), reading.labels) for reading in upstream.readings()]
     latency = services.reports.mean_latency_ms()
     return read if latency is None else [*read, Sample("quotewire_client_latency_milliseconds", latency)]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from quotewire.errors import AccessTokenError, UpstreamError, UpstreamRefusedError, UpstreamUnavailableError
-from quotewire.questrade.requests import ApiRequest
+from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.rest import Access, ApiUnreachableError, RestClient
 from quotewire.resilience.breaker import Changed, Circuit
-from quotewire.resilience.budget import Category, Priority
+from quotewire.resilience.budget import BudgetView, Category, Priority
 from quotewire.upstream.allowance import OUT_OF_SCOPE, Allowance, Closed, Grant, Wait
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.keeper import Keeper
@@ -62,6 +62,14 @@ class Desk:
     def blocked_s(self, person: str) -> float:
         """For how long Questrade's limits forbid to ask for a stream in this person's name."""
         return self._allowance(person).budget.view(Category.MARKET, self._now()).blocked_for_s
+
+    def budgets(self, person: str) -> dict[Category, BudgetView]:
+        """The person's budgets as they stand."""
+        return {category: self._allowance(person).budget.view(category, self._now()) for category in Category}
+
+    def breakers(self, person: str) -> dict[Endpoint, Circuit]:
+        """The person's breakers that were ever needed."""
+        return {endpoint: breaker.state for endpoint, breaker in self._allowance(person).breakers.items()}
 
     @property
     def breakers_open(self) -> int:

@@ -33,10 +33,10 @@ class Record:
     failures: int = 0
     rest_until: float = 0.0
 
-    def failed(self, now: float) -> None:
-        """The stream was lost or could not be had."""
+    def failed(self, now: float, held_until: float = 0.0) -> None:
+        """The stream was lost or could not be had; before `held_until` it is not to be tried again."""
         self.failures += 1
-        self.rest_until = now + min(REST_S * 2.0 ** (self.failures - 1), LONGEST_REST_S)
+        self.rest_until = max(now + min(REST_S * 2.0 ** (self.failures - 1), LONGEST_REST_S), held_until)
 
     def worked(self) -> None:
         """Data came over the stream."""

@@ -6,7 +6,6 @@ tells it what happened. Changes to a stream that works are the steward's.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVarTuple
 
@@ -18,23 +17,26 @@ from quotewire.errors import (
     UpstreamUnavailableError,
 )
 from quotewire.market.quote import QuotePatch
-from quotewire.questrade.refusals import INVALID_TOKEN
-from quotewire.questrade.stream import NO_CLOSE_FRAME, QuoteSocket, StreamClosed
-from quotewire.questrade.wire import FailureFrame, QuotesFrame, UnreadableFrame
+from quotewire.questrade.stream import NO_CLOSE_FRAME, QuoteSocket
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience.lifecycle import Lifecycle
 from quotewire.resilience.lifecycle_types import LifecycleConfig, Link, Snapshot, State
 from quotewire.upstream.adoption import Adoption, Lesson
 from quotewire.upstream.aim import Aim, Target
-from quotewire.upstream.chronicle import Chronicle, Happening, Why
+from quotewire.upstream.chronicle import Chronicle, Why
 from quotewire.upstream.desk import Desk
+from quotewire.upstream.driver import Driver
 from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.reader import Reader
+from quotewire.upstream.rivalry import Rivalry
 from quotewire.upstream.steward import Steward, Trouble
+from quotewire.upstream.teller import Teller
 from quotewire.upstream.tuning import CONFIG
 from quotewire.upstream.world import REAL, World
 
 PREPARE_S: Final = 15.0
+RENEW_S: Final = 15.0
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
 
 log = logging.getLogger("quotewire.upstream")
@@ -72,9 +74,8 @@ class StreamSession:
         self.person = person
         self.carried: frozenset[int] = frozenset()
         self.streams_opened = 0
-        self.frames = 0
-        self.spoiled = 0
         self.live_since = 0.0
+        self.renewing_until = float("-inf")  # a refresh of ours ended the stream; it is expected back by then
         self.assigned: frozenset[int] = frozenset()
         self.target: Target | None = None
         self._keeper = keeper
@@ -82,15 +83,18 @@ class StreamSession:
         self._sink = sink
         self._config = config
         self._now = world.monotonic
+        self._chance = world.chance
+        self._opened_at = 0.0
+        self.rivalry = Rivalry()
+        self._teller = Teller(person, chronicle, self._now)
+        self.reader = Reader(self._received, self._over)
         self._open_socket = world.open_socket
         self._machine = Lifecycle(config, persons=(person,), chance=world.chance)
-        self._aim = Aim(person, keeper, desk)
+        self.aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
-        self._steward = Steward(self, self._aim, self._adoption, chronicle=chronicle, world=world)
-        self._events: deque[on.Event] = deque()
-        self._stepping = False
+        self._steward = Steward(self, self.aim, self._adoption, chronicle=chronicle, world=world)
+        self._driver = Driver(self._machine, carry_out=self._carry_out, after=self._stepped, now=self._now)
         self._group: asyncio.TaskGroup | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None  # preparing, opening, authenticating or reading
         self._socket: QuoteSocket | None = None
         self._refused = ""  # the access token of the socket given up last
@@ -115,16 +119,11 @@ class StreamSession:
         """The machine as it stands."""
         return self._machine.snapshot()
 
-    @property
-    def next_attempt_in_s(self) -> float | None:
-        """Seconds until the next attempt; None when none is planned."""
-        at = self.snapshot.next_attempt_at
-        return None if at is None else max(at - self._now(), 0.0)
-
-    @property
-    def most(self) -> int | None:
-        """How many symbols it may carry, once Questrade found a list too long."""
-        return self._aim.most
+    def is_renewing(self, now: float) -> bool:
+        """Whether a refresh of ours ended the stream, and it is expected back."""
+        if self.is_live:
+            return self._steward.has_lapsed and self._steward.rotates
+        return now < self.renewing_until
 
     # --- what can be told ---
 
@@ -138,11 +137,11 @@ class StreamSession:
             return
         symbols = tuple(sorted(ids))
         if not ids:
-            self._feed(on.DisconnectRequested())
+            self._driver.feed(on.DisconnectRequested())
         elif self.snapshot.link is Link.IDLE:
-            self._feed(on.ConnectRequested(symbols))
+            self._driver.feed(on.ConnectRequested(symbols))
         else:
-            self._feed(on.SymbolsChanged(symbols))
+            self._driver.feed(on.SymbolsChanged(symbols))
 
     def token_changed(self) -> None:
         """The keeper has another token of this person: heal, or move the stream to the new one."""
@@ -150,19 +149,19 @@ class StreamSession:
         if self._group is None or access is None:
             return
         if not self.is_live:
-            self._feed(on.TokenRefreshed(self.person))
+            self._driver.feed(on.TokenRefreshed(self.person))
         elif self.target is not None and access.token != self.target.token:
             self._steward.replace(Why.TOKEN_ROTATED)
 
     def reachable(self) -> None:
         """Questrade answered this person a moment ago: a wait for it need not be waited out."""
-        if self._group is not None:
-            self._feed(on.Nudged())
+        if self._group is not None and self._now() >= self.rivalry.held_until:
+            self._driver.feed(on.Nudged())
 
     def tell(self, event: on.SilenceRule | on.ClockJumped | on.NetworkLost | on.NetworkRegained) -> None:
         """Pass on what happened around."""
         if self._group is not None:
-            self._feed(event)
+            self._driver.feed(event)
 
     def ask_again(self) -> None:
         """Ask for the same symbols once more, if there is a stream."""
@@ -180,14 +179,13 @@ class StreamSession:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 if self.assigned:
-                    self._feed(on.ConnectRequested(tuple(sorted(self.assigned))))
+                    self._driver.feed(on.ConnectRequested(tuple(sorted(self.assigned))))
                 while True:
                     await self._guard(self._steward.run)
         finally:
             self._group = None
-            if self._timer is not None:
-                self._timer.cancel()
-            await self._aim.close()
+            self._driver.stop()
+            await self.aim.close()
             if self._socket is not None:
                 await self._socket.close()
 
@@ -219,22 +217,39 @@ class StreamSession:
         assert number is not None
         if self._work is not None:
             self._work.cancel()
-        self._socket = fresh
+        self._socket, self._opened_at = fresh, self._now()
         self.streams_opened += 1
-        self._start(self._read, number, fresh)
+        self._start(self.reader.read, number, fresh)
         self._close(old)
         self.carry(target)
 
     def ended(self, event: on.Event) -> None:
-        """The socket is gone."""
-        self._feed(event)
+        """The socket is gone: because of a refresh of ours, because another program took the stream, or who knows."""
+        access = self._keeper.access(self.person)
+        is_rotated = access is None or self.target is None or access.token != self.target.token
+        if isinstance(event, on.Closed) and self.is_live and event.socket == self.number:
+            if self._keeper.is_refreshing(self.person):
+                self.renewing_until = self._now() + RENEW_S
+                self._teller.explain("", instead=Why.TOKEN_ROTATED)
+                event = on.RefreshRequested()
+            elif not is_rotated:
+                event = self._suspect(event)
+        self._driver.feed(event)
+
+    def _suspect(self, event: on.Closed) -> on.Closed:
+        """A stream that worked was ended by the other side. If another program takes it again and again, stay away."""
+        wait_s = self.rivalry.ended(self._now() - self._opened_at, self._now(), self._chance)
+        if wait_s is None:
+            return event
+        self._teller.explain(self.rivalry.words(self.person, wait_s), instead=Why.EVICTED)
+        return on.Closed(event.socket, NO_CLOSE_FRAME, wait_s)
 
     def give_up(self) -> None:
         """The socket is as good as gone."""
         number = self.number
         if number is not None:
             self._drop()
-            self._feed(on.Closed(number, NO_CLOSE_FRAME))
+            self._driver.feed(on.Closed(number, NO_CLOSE_FRAME))
 
     def failed(self, trouble: Trouble) -> None:
         """An attempt, or the login of a live stream, failed: tell the machine why."""
@@ -243,43 +258,28 @@ class StreamSession:
             return
         match trouble:
             case TokenSpentError():
-                self._feed(on.RefreshFailed(self.person, final=True))
+                self._driver.feed(on.RefreshFailed(self.person, final=True))
             case AccessTokenError():
-                self._feed(on.AuthFailed(number))
+                self._driver.feed(on.AuthFailed(number))
             case RateLimitedError(retry_after_s=wait):
-                self._feed(on.RateLimited(self.person, wait))
+                self._driver.feed(on.RateLimited(self.person, wait))
             case _:  # a socket may be open all the same, such as one that answered the token with nonsense
                 self.give_up()
 
     # --- the machine ---
 
-    def _feed(self, event: on.Event) -> None:
-        """Give the machine an event and do what it says; events that come of that are given next."""
-        self._events.append(event)
-        if self._stepping:
-            return
-        self._stepping = True
-        try:
-            while self._events:
-                was_live, before = self.is_live, self._attempt
-                for effect in self._machine.step(self._events.popleft(), self._now()):
-                    self._carry_out(effect)
-                if was_live is not self.is_live:
-                    self._turned()
-                if self._attempt > before or (was_live and not self.is_live and self.assigned):
-                    self._sink.on_failure(self)
-        finally:
-            self._stepping = False
-
-    @property
-    def _attempt(self) -> int:
-        return self._machine.snapshot().attempt
+    def _stepped(self, was_live: bool, failed: bool) -> None:
+        """The machine took an event."""
+        if was_live is not self.is_live:
+            self._turned()
+        if failed or (was_live and not self.is_live and self.assigned):
+            self._sink.on_failure(self)
 
     def _turned(self) -> None:
         """The stream came up or went down."""
         self._steward.reset()
         if self.is_live:
-            self.live_since = self._now()
+            self.live_since = self._opened_at = self._now()
             self.streams_opened += 1
         self._recount()
         self._sink.on_stream(self)
@@ -298,25 +298,10 @@ class StreamSession:
                 self._drop()
             case do.RefreshToken():
                 self._spawn(f"renew {self.person}", self._renew)
-            case do.ScheduleTick():
-                self._schedule(effect.at)
             case do.Report():
-                self._report(effect)
+                self._teller.told(effect)
             case _:  # pings, polling and other persons are switched off in CONFIG
                 pass
-
-    def _report(self, effect: do.Report) -> None:
-        level = logging.INFO if effect.state in (State.CONNECTED, State.CONNECTING) else logging.WARNING
-        detail = f"{self.person}'s stream is {effect.state} ({effect.reason})"
-        self._chronicle.note(Happening.STREAM, effect.reason, person=self.person, detail=detail, level=level)
-
-    def _schedule(self, at: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if at is not None:
-            delay = max(at - self._now(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._feed, on.Tick())
 
     def _start(self, work: Callable[[*Ts], Coroutine[Any, Any, None]], *args: *Ts) -> None:
         self._work = self._spawn(f"stream {self.person}", work, *args)
@@ -351,11 +336,11 @@ class StreamSession:
     async def _prepare(self, number: int) -> None:
         try:
             async with asyncio.timeout(PREPARE_S):
-                self.target = await self._aim.take(lambda: self.assigned)
+                self.target = await self.aim.take(lambda: self.assigned)
         except (UpstreamError, TimeoutError) as trouble:
             self._missed(number, trouble)
         else:
-            self._feed(on.Prepared(number))
+            self._driver.feed(on.Prepared(number))
 
     async def _open(self, number: int) -> None:
         assert self.target is not None
@@ -365,7 +350,7 @@ class StreamSession:
             self._missed(number, trouble)
             return
         self._socket = socket
-        self._feed(on.Opened(number))
+        self._driver.feed(on.Opened(number))
 
     async def _authenticate(self, number: int) -> None:
         assert self.target is not None
@@ -376,46 +361,24 @@ class StreamSession:
             self._missed(number, trouble)
             return
         self._adoption.opened_anew(self._now())
-        self._feed(on.Authenticated(number))
+        self._driver.feed(on.Authenticated(number))
         if self.number == number and self._socket is not None:
-            self._start(self._read, number, self._socket)
+            self._start(self.reader.read, number, self._socket)
 
     def _missed(self, number: int, trouble: Trouble) -> None:
         """An attempt failed; that of a socket already given up is nobody's concern."""
         if number == self.number:
-            detail = f"{self.person}'s stream: {trouble or type(trouble).__name__}"
-            code = trouble.code if isinstance(trouble, UpstreamError) else "timeout"
-            self._chronicle.note(Happening.STREAM, code, person=self.person, detail=detail, level=logging.WARNING)
+            self._teller.explain(f"{self.person}'s stream: {trouble or type(trouble).__name__}")
             self.failed(trouble)
 
-    async def _read(self, number: int, socket: QuoteSocket) -> None:
-        try:
-            async for frame in socket.frames():
-                self.frames += 1
-                match frame:
-                    case QuotesFrame():
-                        self._received(number, frame)
-                    case FailureFrame(code=code) if code == INVALID_TOKEN:
-                        self._over(on.AuthFailed(number))
-                        return
-                    case FailureFrame() | UnreadableFrame():
-                        self.spoiled += 1
-                    case _:
-                        pass
-        except StreamClosed as error:
-            self._over(on.Closed(number, error.code))
-
-    def _received(self, number: int, frame: QuotesFrame) -> None:
-        self.spoiled += frame.spoiled
-        if not frame.patches:
-            return
-        patches = [patch for patch in frame.patches if self._should_carry(patch.symbol_id)]
-        self._feed(on.Message(number))
+    def _received(self, number: int, patches: list[QuotePatch]) -> None:
+        believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
+        self._driver.feed(on.Message(number))
         if self._adoption.pending:
-            self._adoption.seen(patch.symbol_id for patch in frame.patches)
+            self._adoption.seen(patch.symbol_id for patch in patches)
             self.recount()
-        if patches:
-            self._sink.on_patches(self, patches)
+        if believed:
+            self._sink.on_patches(self, believed)
 
     def _should_carry(self, symbol_id: int) -> bool:
         """Whether this stream is believed. What Questrade goes on sending of symbols that moved to another stream may
@@ -426,15 +389,16 @@ class StreamSession:
     def _over(self, event: on.Event) -> None:
         """The socket that was read ended."""
         if not self._steward.holds(event):
-            self._feed(event)
+            self.ended(event)
 
     async def _renew(self) -> None:
         """Make sure of a token other than the refused one."""
         try:
+            await self._keeper.settled(self.person)
             await self._keeper.renew(self.person, self._refused)
         except TokenSpentError:
-            self._feed(on.RefreshFailed(self.person, final=True))
+            self._driver.feed(on.RefreshFailed(self.person, final=True))
         except UpstreamError:
-            self._feed(on.RefreshFailed(self.person))
+            self._driver.feed(on.RefreshFailed(self.person))
         else:
-            self._feed(on.TokenRefreshed(self.person))
+            self._driver.feed(on.TokenRefreshed(self.person))

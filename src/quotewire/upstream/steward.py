@@ -105,7 +105,17 @@ class Steward:
     @property
     def has_lapsed(self) -> bool:
         """Whether the old socket ended too long ago to call its symbols carried."""
-        return self._ended_meanwhile is not None and self._now() - self._ended_at >= HOLD_S
+        return self._ended_meanwhile is not None and self._now() - self._ended_at >= self._hold_s
+
+    @property
+    def rotates(self) -> bool:
+        """Whether a new socket is wanted because of a new token."""
+        return self._replace_why is Why.TOKEN_ROTATED
+
+    @property
+    def _hold_s(self) -> float:
+        """A refresh ends the old socket for sure: its symbols are not carried from then on."""
+        return 0.0 if self.rotates else HOLD_S
 
     def stir(self) -> None:
         """Something changed."""
@@ -133,7 +143,7 @@ class Steward:
         """Whether the end of the old socket is expected, because its replacement is under way."""
         if self._replacing and self._ended_meanwhile is None:
             self._ended_meanwhile, self._ended_at = event, self._now()
-            self._lapse = asyncio.get_running_loop().call_later(HOLD_S, self._stream.recount)
+            self._lapse = asyncio.get_running_loop().call_later(self._hold_s, self._stream.recount)
         return self._replacing
 
     async def run(self) -> None:
@@ -227,7 +237,8 @@ class Steward:
         self._replace_why, self._ask_again, self._failures = None, False, 0
         self._ended_meanwhile = None
         self._stream.swap(fresh, target)
-        self._note(why, f"{self._stream.person}'s stream moved to a new socket ({why})", logging.INFO)
+        detail = f"{self._stream.person}'s stream moved to a new socket ({why})"
+        self._chronicle.note(Happening.RECONNECT, why, person=self._stream.person, detail=detail)
 
     async def _open(self) -> tuple[QuoteSocket, Target]:
         async with asyncio.timeout(REPLACE_S):

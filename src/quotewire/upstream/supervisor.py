@@ -12,6 +12,7 @@ from quotewire.market.quote import Quote, QuotePatch
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.settings import Settings
+from quotewire.upstream import reasons
 from quotewire.upstream.backfill import Backfill
 from quotewire.upstream.chronicle import Chronicle, Happening
 from quotewire.upstream.clock import MarketClock, SteadyClock
@@ -23,7 +24,7 @@ from quotewire.upstream.patrol import Patrol
 from quotewire.upstream.plan import Limits
 from quotewire.upstream.poller import Poller
 from quotewire.upstream.pool import Standing, Verdict, verdict
-from quotewire.upstream.report import PersonState, fleet_counters, person_report, person_state
+from quotewire.upstream.report import PersonState, Reading, fleet_counters, person_readings, person_report, person_state
 from quotewire.upstream.resolver import Resolution, Resolver
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Tape
@@ -59,7 +60,7 @@ class Upstream:
         self._on_state = on_state
         self._world = world
         self._tuning = tuning
-        self._chronicle = Chronicle(world.wall)
+        self._chronicle = Chronicle(world.wall, reasons.KNOWN)
         self._steady = SteadyClock(world)
         self._clock = MarketClock(world, self._steady)
         self._directory = Directory.open(settings.data_dir, world.wall)
@@ -249,13 +250,25 @@ class Upstream:
             "ab": {"on": self._settings.ab, "doubled": self._fleet.is_doubled},
             "subscriptionHabit": self._fleet.lesson.habit.value,
             "persons": [
-                person_report(person, self._keeper, self._fleet, self._desk, self._world.wall())
+                person_report(
+                    person, self._keeper, self._fleet, self._desk, self._world.wall(), self._world.monotonic()
+                )
                 for person in self._keeper.persons
             ],
             "polled": len(self._poller.polled),
             "lingering": len(self._lingering),
             "last": self._chronicle.last(),
         }
+
+    def readings(self) -> list[Reading]:
+        """What is measured by person or reason."""
+        found = [
+            Reading("quotewire_upstream_events_total", (event.value, reason), count)
+            for (event, reason), count in self._chronicle.counts.items()
+        ]
+        for person in self._keeper.persons:
+            found += person_readings(person, self._keeper, self._fleet, self._desk, self._steady.now())
+        return found
 
     def counters(self) -> dict[str, int | float]:
         """Plain numbers for the gauges."""
@@ -292,8 +305,11 @@ class Upstream:
         carried = self._fleet.carried
         moment = self._clock.now()
         self._poller.uncovered(self._wanted - (carried - self._patrol.repairing))
-        lost = [i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) is Road.UP]
-        self._emit(self._tape.turn(lost, Road.DOWN, moment))
+        roads = (Road.UP, Road.RECOVERING)
+        lost = {i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) in roads}
+        renewing = lost & self._fleet.renewing if lost else lost
+        self._emit(self._tape.turn(renewing, Road.RECOVERING, moment))
+        self._emit(self._tape.turn(lost - renewing, Road.DOWN, moment))
         self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))
         self._announce()
 

@@ -12,7 +12,9 @@ from quotewire.resilience.backoff import Backoff
 from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.resilience.watchdog import WatchdogConfig
 
-CONFIG: Final = LifecycleConfig(ping_interval_s=None, polling=False, final_closes=frozenset(), max_attempts=10)
+CONFIG: Final = LifecycleConfig(
+    ping_interval_s=None, polling=False, final_closes=frozenset(), max_attempts=10, refreshed_delay_s=0.1
+)
 """Whether Questrade answers pings is not known, and its close codes mean nothing certain."""
 
 

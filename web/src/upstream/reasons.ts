@@ -67,6 +67,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
   streaming_off: "this person carries no stream, as set",
   streaming_on: "this person may carry a stream again",
   not_adopted: "the stream did not take the new symbols; opening it anew",
+  evicted: "another program uses this login's stream; trying again less and less often",
+  doubled: "each symbol is carried by two streams",
+  not_doubled: "fewer than two logins can stream; each symbol is carried once",
+  gap: "no data for a while; what was missed was asked for",
 
   // Silent streams and symbols.
   stream_mute: "the stream says nothing while Questrade has newer quotes; opening it anew",
