@@ -76,7 +76,8 @@ async def test_new_symbols_are_taken_up_whatever_the_server_does(tmp_path: Path,
         await until(lambda: all_live(watched, [first, *rest]), within_s=8)
 
         assert "stale" not in {q.freshness.value for q in watched.quotes[before:] if q.symbol_id == first}
-        assert upstream.report()["subscriptionHabit"] == ("reopen" if mode == "reconnect" else "in_place")
+        habit = "reopen" if mode == "reconnect" else "in_place"
+        await until(lambda: upstream.report()["subscriptionHabit"] == habit)
         upstream.want({first, rest[0]})
         assert_in_order(watched.quotes)
 

@@ -44,6 +44,7 @@ class Visitor:
         self._jumps = clock.jumps
         self._unreached: dict[str, int] = {}
         self._failing: set[str] = set()
+        self._visiting: set[str] = set()
         self._stir = asyncio.Event()
 
     def stir(self) -> None:
@@ -61,33 +62,40 @@ class Visitor:
             self.call_on(person)
 
     async def run(self) -> None:
-        """Visit until cancelled."""
-        while True:
-            self._stir.clear()
-            if self._jumps != self._clock.jumps:
-                self._jumps = self._clock.jumps
-                self._next.clear()
-            async with asyncio.TaskGroup() as visits:
-                for person in self._due():
+        """Visit until cancelled. Somebody whose call hangs keeps nobody else waiting."""
+        async with asyncio.TaskGroup() as visits:
+            while True:
+                self._stir.clear()
+                for person in self.take_due():
                     visits.create_task(self._visit(person), name=f"visit {person}")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
-                    await self._stir.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_S):
+                        await self._stir.wait()
 
-    def _due(self) -> list[str]:
-        """Everybody who has a new token, or was not called on for a while."""
+    def take_due(self) -> list[str]:
+        """Everybody who has a new token, or was not called on for a while; they count as called on from here on."""
+        if self._jumps != self._clock.jumps:
+            self._jumps = self._clock.jumps
+            self._next.clear()
         due = []
         for person in self._keeper.persons:
             access = self._keeper.access(person)
-            if access is None:
+            if access is None or person in self._visiting:
                 continue
             is_new = self._tokens.get(person) != access.token
             if is_new or self._next.get(person, 0.0) <= self._now():
                 self._tokens[person] = access.token
                 due.append(person)
+        self._visiting.update(due)
         return due
 
     async def _visit(self, person: str) -> None:
+        try:
+            await self._call(person)
+        finally:
+            self._visiting.discard(person)
+
+    async def _call(self, person: str) -> None:
         started = self._now()
         try:
             async with asyncio.timeout(CALL_S):
