@@ -85,11 +85,17 @@ class Broker:
             person: Account(person, host=1 + at, port=18_100 + at) for at, person in enumerate(nature.persons)
         }
         self.over_second: list[str] = []
+        self._hosts = len(nature.persons)
         self.after_refresh: Callable[[str], None] = lambda person: None
 
     def _mint(self) -> str:
         self._minted += 1
         return f"token-{self._minted:05d}-{self._chance.getrandbits(48):012x}"
+
+    def new_host(self) -> int:
+        """The number of a host that was never used."""
+        self._hosts += 1
+        return self._hosts
 
     def issue(self, person: str, now: float) -> str:
         """A refresh token made by hand."""

@@ -301,4 +301,4 @@ class Rest(RestClient):
 
 def host_number(host: str) -> int:
     """The number in `api01.iq.questrade.com`."""
-    return int(host[3:5])
+    return int(host.removeprefix("api").partition(".")[0])

@@ -82,7 +82,7 @@ def _change_port(run: Run, fault: Fault) -> None:
 def _change_host(run: Run, fault: Fault) -> None:
     for person in run.persons(fault):
         account = run.network.broker.accounts[person]
-        account.next_host = account.host % 40 + 4
+        account.next_host = run.network.broker.new_host()
 
 
 def _lose_host(run: Run, fault: Fault) -> None:
@@ -90,7 +90,7 @@ def _lose_host(run: Run, fault: Fault) -> None:
     for person in run.persons(fault):
         account = run.network.broker.accounts[person]
         run.network.gone_hosts.add(account.host)
-        account.next_host = account.host % 40 + 4
+        account.next_host = run.network.broker.new_host()
         run.network.broker.end_streams(person, 0)
 
 
