@@ -1,5 +1,6 @@
 """The gateway's own client tokens: short-lived, signed, good for the quote stream alone. No broker token is in them."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +31,17 @@ class ClientTokens:
         self._clock = clock
 
     def mint(self, person: str) -> tuple[str, int]:
-        """Make a token in `person`'s name; returns it with its expiry in seconds since 1970."""
+        """Make a token in `person`'s name, unlike any before; returns it with its expiry in seconds since 1970."""
         now = self._clock()
         expires_at = int(now + self._ttl_s)
-        claims = {"iss": ISSUER, "sub": person, "scope": SCOPE, "iat": int(now), "exp": expires_at}
+        claims = {
+            "iss": ISSUER,
+            "sub": person,
+            "scope": SCOPE,
+            "iat": int(now),
+            "exp": expires_at,
+            "jti": secrets.token_hex(8),
+        }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM), expires_at
 
     def verify(self, token: str) -> Claims:

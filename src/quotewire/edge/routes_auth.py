@@ -63,13 +63,13 @@ def router(services: Services) -> APIRouter:
         summary="A token of this gateway that opens the quote stream",
     )
     async def access_token(request: Request, person: str, refresh: str | None = None) -> Response:
-        """`?refresh=true` has the gateway renew that person's own login too, if that is due or it does not work.
+        """`?refresh=true` forces a renewal of that person's own login too, at most once a minute.
 
-        A login that works is left alone, however often this is asked: each renewal would cut every stream on it.
+        Between those a login that works is left alone, however many clients ask: each renewal cuts the streams on it.
         """
         found = find_person(services, person)
         if refresh is not None and refresh.lower() in TRUE:
-            await services.upstream.refresh(found.name)
+            await services.upstream.refresh(found.name, force=True)
         token, expires_at = services.tokens.mint(found.name)
         api_server, _ = public_endpoint(request, services)
         expires = datetime.fromtimestamp(expires_at, UTC).isoformat().replace("+00:00", "Z")

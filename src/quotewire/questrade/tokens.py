@@ -227,6 +227,7 @@ class RefreshPolicy:
     least_s: float = 5.0
     cool_down_s: float = 10.0
     longest_cool_down_s: float = 900.0
+    forced_spacing_s: float = 60.0  # between two refreshes somebody asked for: each cuts that person's streams
 
 
 DEFAULT_POLICY: Final = RefreshPolicy()

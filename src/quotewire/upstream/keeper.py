@@ -59,6 +59,7 @@ class Login:
     rehosts: int = 0
     rehost_at: float = 0.0
     host_error: str = ""
+    forced_at: float = float("-inf")
 
 
 class Keeper:
@@ -206,7 +207,10 @@ class Keeper:
         return self._start_due()
 
     async def refresh(self, person: str, *, force: bool = False) -> Token:
-        """Make sure of a usable token; with `force`, of one newer than the cool-down. One exchange at a time.
+        """Make sure of a usable token. One exchange at a time.
+
+        With `force`, of a new one, unless one was forced within the last minute, or something else keeps refreshing
+        the same login.
 
         Raises TokenSpentError when only a new token, made by hand, helps; AccessTokenError when it did not work now.
         """
@@ -215,12 +219,20 @@ class Keeper:
         if token.is_dead:
             raise TokenSpentError(self.last_error(person))
         fresh = self.access(person) is not None and not self.is_refreshing(person)
-        if fresh and (not force or self._now() < cool_down_ends(token, self._policy)):
+        if fresh and not (force and self._may_force(person, token)):
             return token
         if self._now() < self._logins[person].retry_at and not self.is_refreshing(person):
             raise AccessTokenError(f"{person}'s token could not be refreshed just now: {self.last_error(person)}")
+        if force:
+            self._logins[person].forced_at = self._now()
         await self._exchange(person, Why.REQUESTED)
         return self._result(person)
+
+    def _may_force(self, person: str, token: Token) -> bool:
+        login, now = self._logins[person], self._now()
+        if login.short_lives and now < cool_down_ends(token, self._policy, short_lives=login.short_lives):
+            return False
+        return now >= login.forced_at + self._policy.forced_spacing_s
 
     async def renew(self, person: str, refused: str) -> Token:
         """Get past a refused access token, without ever starting a refresh storm.
@@ -242,7 +254,7 @@ class Keeper:
                 why = f"is still to be had ({self.last_error(person) or 'no answer yet'})"
             wait_s = login.retry_at - now
             raise AccessTokenError(f"{person}'s access token {why}; the next refresh is in {wait_s:.0f} s")
-        await self._exchange(person, Why.ACCESS_REFUSED)
+        await self._exchange(person, self._why(person))
         return self._result(person)
 
     def rehost(self, person: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from quotewire.wire.codes import ErrorCode
 
-Timestamp = int | float | None
+Timestamp = int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ def explain(text: str, error: Exception, known_types: Sequence[str]) -> Problem:
     except UNREADABLE:
         return Problem(ErrorCode.INVALID_JSON, "the message is not a JSON object")
     request_id = head.requestId if isinstance(head.requestId, str) and len(head.requestId) <= 128 else None
-    timestamp = head.timestamp if type(head.timestamp) in (int, float) else None
+    timed = type(head.timestamp) in (int, float) or (isinstance(head.timestamp, str) and len(head.timestamp) <= 128)
+    timestamp = head.timestamp if timed else None
     if known_types and (not isinstance(head.type, str) or head.type not in known_types):
         shown = repr(head.type)[:80]
         message = f"there is no message type {shown}; known are {', '.join(known_types)}"

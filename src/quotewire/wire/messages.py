@@ -13,6 +13,7 @@ from quotewire.market.quote import Quote, SymbolId
 from quotewire.wire.codes import ErrorCode
 
 RequestId = Annotated[str, Meta(max_length=128)]
+Timestamp = int | float | Annotated[str, Meta(max_length=128)] | None
 SymbolName = Annotated[str, Meta(min_length=1, max_length=64)]
 TokenText = Annotated[str, Meta(min_length=1, max_length=4096)]
 
@@ -23,11 +24,12 @@ SUBPROTOCOL_JSON = "quotewire.v1.json"
 class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, omit_defaults=True, frozen=True):
     """What all native messages share.
 
-    `request_id` and `timestamp` (ms since 1970) are the client's own, echoed in the answer.
+    `request_id` and `timestamp` (a number or a text, as the client keeps time) are the client's own, echoed in the
+    answer.
     """
 
     request_id: RequestId | None = None
-    timestamp: int | float | None = None
+    timestamp: Timestamp = None
 
 
 # --- client to gateway ---

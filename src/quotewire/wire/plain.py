@@ -8,9 +8,9 @@ import msgspec
 from quotewire.market.quote import SymbolId
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import RETRYABLE, ErrorCode
-from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand, Timestamp
+from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand
 from quotewire.wire.dialect import UNREADABLE, Facts, explain
-from quotewire.wire.messages import RequestId, SymbolResult, UpstreamState
+from quotewire.wire.messages import RequestId, SymbolResult, Timestamp, UpstreamState
 
 MAX_TOKEN_CHARACTERS = 4096
 
@@ -19,14 +19,14 @@ class _Streaming(msgspec.Struct, rename="camel"):
     mode: Literal["streaming"]
     ids: list[SymbolId]
     request_id: RequestId | None = None
-    timestamp: int | float | None = None
+    timestamp: Timestamp = None
 
 
 class _Typed(msgspec.Struct, rename="camel"):
     type: str | None = None
     mode: str | None = None
     request_id: RequestId | None = None
-    timestamp: int | float | None = None
+    timestamp: Timestamp = None
 
 
 class _Acknowledged(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):

@@ -59,7 +59,7 @@ def test_every_node_with_the_key_accepts_it_and_no_other_does() -> None:
 def test_a_token_holds_nothing_but_whom_it_is_for_and_until_when() -> None:
     token, _ = make()[0].mint("alice")
     claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    assert set(claims) == {"iss", "sub", "scope", "iat", "exp"}
+    assert set(claims) == {"iss", "sub", "scope", "iat", "exp", "jti"}
 
 
 @pytest.mark.parametrize(

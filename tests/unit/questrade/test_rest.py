@@ -22,7 +22,7 @@ def client(monkeypatch: pytest.MonkeyPatch, handler: Handler) -> tuple[RestClien
         seen.append(request)
         return handler(request)
 
-    monkeypatch.setattr(rest, "make_client", lambda url: httpx.AsyncClient(transport=httpx.MockTransport(handle)))
+    monkeypatch.setattr(rest, "make_client", lambda url, **_: httpx.AsyncClient(transport=httpx.MockTransport(handle)))
     return RestClient(), seen
 
 
@@ -76,7 +76,7 @@ async def test_an_answer_that_drips_ends_at_the_deadline(monkeypatch: pytest.Mon
         raise AssertionError("never")
 
     monkeypatch.setattr(rest, "CALL_S", 0.01)
-    monkeypatch.setattr(rest, "make_client", lambda url: httpx.AsyncClient(transport=httpx.MockTransport(drip)))
+    monkeypatch.setattr(rest, "make_client", lambda url, **_: httpx.AsyncClient(transport=httpx.MockTransport(drip)))
     client_ = RestClient()
 
     with pytest.raises(UpstreamUnavailableError, match="TimeoutError"):

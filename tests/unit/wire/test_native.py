@@ -70,7 +70,7 @@ def test_an_unknown_type_is_told_what_is_known(text: str) -> None:
         ('{"type":"subscribe","ids":["8049"],"requestId":"r"}', "$.ids[0]"),
         ('{"type":"subscribe","ids":[0],"requestId":"r"}', "$.ids[0]"),
         ('{"type":"hello","requestId":"r"}', "token"),
-        ('{"type":"ping","timestamp":"x","requestId":"r"}', "$.timestamp"),
+        ('{"type":"ping","timestamp":{},"requestId":"r"}', "$.timestamp"),
     ],
 )
 def test_a_wrong_field_is_named(text: str, field: str) -> None:

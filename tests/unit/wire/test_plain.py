@@ -71,7 +71,7 @@ def test_what_is_not_a_json_object(text: str) -> None:
         '{"mode":"streaming","ids":[0]',
         '{"mode":"streaming","ids":[null]',
         '{"mode":5,"ids":[1]',
-        '{"type":"ping","timestamp":"x"',
+        '{"type":"ping","timestamp":[]',
     ],
 )
 def test_wrong_fields_are_named_and_the_request_id_is_kept(text: str) -> None:
