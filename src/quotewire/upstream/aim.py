@@ -76,9 +76,9 @@ class Aim:
             raise
         access = self._keeper.access(self._person)
         if access is None:
-            raise AccessTokenError(self._keeper.last_error(self._person))
+            raise AccessTokenError(self._keeper.last_error(self._person) or f"{self._person} has no access token now")
         return Target(access.server.stream_url(port), access.token, ids)
 
     def _check(self) -> None:
         if self._keeper.access(self._person) is None:
-            raise AccessTokenError(self._keeper.last_error(self._person))
+            raise AccessTokenError(self._keeper.last_error(self._person) or f"{self._person} has no access token now")

@@ -368,7 +368,7 @@ class StreamSession:
     def _missed(self, number: int, trouble: Trouble) -> None:
         """An attempt failed; that of a socket already given up is nobody's concern."""
         if number == self.number:
-            self._teller.explain(f"{self.person}'s stream: {trouble or type(trouble).__name__}")
+            self._teller.explain(f"{self.person}'s stream: {str(trouble) or type(trouble).__name__}")
             self.failed(trouble)
 
     def _received(self, number: int, patches: list[QuotePatch]) -> None:

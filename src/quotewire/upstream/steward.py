@@ -273,7 +273,7 @@ class Steward:
         self._note(why, self._told(why, trouble), logging.WARNING)
 
     def _told(self, why: Why, trouble: Trouble) -> str:
-        return f"{self._stream.person}'s stream could not be changed ({why}): {trouble or type(trouble).__name__}"
+        return f"{self._stream.person}'s stream could not be changed ({why}): {str(trouble) or type(trouble).__name__}"
 
     def _note(self, why: Why, detail: str, level: int) -> None:
         self._chronicle.note(Happening.STREAM, why, person=self._stream.person, detail=detail, level=level)

@@ -17,6 +17,7 @@ STEPS: Final = frozenset(
         Reason.OPENED,
         Reason.BACKOFF_OVER,
         Reason.CONNECT_REQUESTED,
+        Reason.DISCONNECT_REQUESTED,  # of a stream that is down: others carry its symbols
         Reason.TOKEN_REFRESHED,
         Reason.NUDGED,
     }
@@ -49,14 +50,11 @@ class Teller:
         was_up, self._is_up = self._is_up, report.state is State.CONNECTED
         if self._is_up and not was_up:
             self._up()
-        elif report.reason in STEPS and instead is None and not was_up:
+        elif not was_up and instead is None and report.reason in STEPS:
             log.debug("%s's stream: %s", self._person, reason)
         else:
-            if was_up and not self._is_up:
-                is_wanted = report.reason is not Reason.DISCONNECT_REQUESTED
-                self._lost = (reason, self._now()) if is_wanted else None
-            elif report.reason is Reason.DISCONNECT_REQUESTED:
-                self._lost = None
+            if was_up and not self._is_up and report.reason is not Reason.DISCONNECT_REQUESTED:
+                self._lost = (reason, self._now())
             level = logging.INFO if report.reason in CALM else logging.WARNING
             self._note(
                 Happening.STREAM, reason, detail or f"{self._person}'s stream is {report.state} ({reason})", level

@@ -68,6 +68,15 @@ def test_we_may_know_the_reason_better_than_the_machine() -> None:
     assert story.goes(*CLIMB) == [("reconnect", "evicted")]
 
 
+def test_symbols_that_went_to_others_meanwhile_do_not_hide_why_the_stream_had_ended() -> None:
+    story = Story()
+    story.goes(*CLIMB)
+    story.goes((State.CONNECTING, Reason.CONNECTION_LOST))
+
+    assert story.goes((State.DISCONNECTED, Reason.DISCONNECT_REQUESTED)) == []
+    assert story.goes(*CLIMB) == [("reconnect", "connection_lost")]
+
+
 def test_a_stream_that_was_not_wanted_meanwhile_does_not_reconnect() -> None:
     story = Story()
     story.goes(*CLIMB)
