@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from quotewire.edge import api
+from quotewire.edge import api, health
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
 from quotewire.edge.server import bind, serving
@@ -41,6 +41,18 @@ class Gateway:
 
     url: str
     services: Services
+    source: asyncio.Task[None]
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait for `stop`. Raises what ended the upstream, should a defect ever do so: without it there is no gateway."""
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({stopping, self.source}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if self.source.done() and not stop.is_set():
+            log.critical("the upstream ended by a defect; stopping", extra={"event": "upstream_ended"})
+            await self.source
 
 
 @contextlib.contextmanager
@@ -107,14 +119,16 @@ async def _composed(
     services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     source = asyncio.create_task(upstream.run(), name="upstream")
+    watching = asyncio.create_task(health.watch(services), name="health")
     try:
         async with serving(api.create(services), gate, listener, grace_s=GRACE_S):
             log.info("serving", extra={"event": "serving", "url": url, "environment": settings.environment})
-            yield Gateway(url, services)
+            yield Gateway(url, services, source)
     finally:
+        watching.cancel()
         source.cancel()
         await upstream.close()
-        await asyncio.gather(source, return_exceptions=True)
+        await asyncio.gather(source, watching, return_exceptions=True)
         log.info("stopped", extra={"event": "stopped"})
 
 
@@ -129,8 +143,8 @@ def stop_signal() -> asyncio.Event:
 async def serve(settings: Settings) -> None:
     """Run a gateway until SIGTERM or SIGINT."""
     stop = stop_signal()
-    async with running(settings):
-        await stop.wait()
+    async with running(settings) as gateway:
+        await gateway.until(stop)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

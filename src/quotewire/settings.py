@@ -17,6 +17,20 @@ from quotewire.errors import ConfigurationError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+TAKEN_PATHS = (
+    "/api-auth/",
+    "/api-market/",
+    "/api/upstream/",
+    "/assets/",
+    "/docs/",
+    "/health/",
+    "/metrics/",
+    "/openapi.json/",
+    "/ready/",
+    "/redoc/",
+    "/static-offline-docs/",
+    "/ws/",
+)
 PERSON_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 HOST_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\]")
 
@@ -145,7 +159,7 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def _path(text: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text):
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text) or f"{text}/".startswith(TAKEN_PATHS):
         raise ValueError
     return text
 
@@ -317,7 +331,7 @@ VARIABLES: tuple[Variable, ...] = (
         "METRICS_ENDPOINT",
         "metrics_endpoint",
         _path,
-        "a path such as /api/metrics",
+        "a path such as /api/metrics that serves nothing else",
         "/api/metrics",
         "Where clients report theirs.",
     ),

@@ -85,6 +85,8 @@ BAD: list[tuple[str, str]] = [
     ("METRICS_ENDPOINT", "/"),
     ("METRICS_ENDPOINT", "/a b"),
     ("METRICS_ENDPOINT", "/{person}"),
+    ("METRICS_ENDPOINT", "/health"),
+    ("METRICS_ENDPOINT", "/api-auth/metrics"),
     ("LOG_LEVEL", "verbose"),
     ("QUOTEWIRE_TOKEN_TTL", "0"),
     ("QUOTEWIRE_LOGIN_URL", "http://login.questrade.com"),

@@ -38,4 +38,4 @@ async def _serve(config: SimulatorConfig, port: int | None) -> None:
         print(f"API         {running.gateway.url}/docs")
         print(f"simulator   {running.simulator.control_url}/faults", flush=True)
         print("Ctrl-C stops it.", flush=True)
-        await stop.wait()
+        await running.gateway.until(stop)

@@ -4,30 +4,12 @@ from fastapi import APIRouter, Request, Response
 
 from quotewire.edge.answers import answer, success
 from quotewire.edge.gate import client_address
+from quotewire.edge.health import CONNECTED, unready
 from quotewire.edge.schemas import ClientReport, Received, Success
 from quotewire.edge.services import Services
 from quotewire.telemetry.catalogue import Sample
 from quotewire.telemetry.prometheus import CONTENT_TYPE, render
 from quotewire.version import VERSION
-
-CONNECTED = "connected"
-
-
-def unready(services: Services) -> list[str]:
-    """Why quotes cannot be served live now, in sentences; empty when they can."""
-    reasons: list[str] = []
-    state = services.upstream.state
-    persons = services.upstream.persons()
-    if services.gate.draining:
-        reasons.append("the gateway is stopping")
-    if not persons:
-        reasons.append("no person's login is held: set QUOTEWIRE_PERSONS or run `quotewire persons add NAME`")
-    elif not any(person.is_active for person in persons):
-        reasons.append("no person's login works now")
-        reasons += [f"{person.name}: {person.last_error}" for person in persons if person.last_error]
-    if persons and state.state != CONNECTED:
-        reasons.append(f"the upstream is {state.state}: {state.reason}")
-    return reasons
 
 
 def samples(services: Services) -> list[Sample]:
