@@ -19,7 +19,8 @@ or a name that is almost one of these, stops the start with a line that names it
 
 METRICS_HEAD = """# Metrics
 
-`GET /metrics`, in the Prometheus text format. Labels have few values each: never a client, a symbol or a person.
+`GET /metrics`, in the Prometheus text format. Labels have few values each: persons, reasons,
+never a client or a symbol.
 `ENABLE_METRICS=false` takes the path away.
 """
 
