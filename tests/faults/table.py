@@ -49,7 +49,7 @@ class Case:
 
 def _login(fault: str, harm: Harm = Harm.LOST, sends: int = 2, reasons: tuple[str, ...] = (), **params: Any) -> Case:
     """A fault of the login, met when an access token has died."""
-    told = frozenset({"stream:token_refused", "token:access_refused", *reasons})
+    told = frozenset({"stream:token_refused", "reconnect:token_refused", "token:access_refused", *reasons})
     if harm is Harm.OPERATOR:
         told |= {"upstream:all_tokens_refused"}
     return Case(fault, params, harm, told, ("access_expired",), sends=sends, login=True)
@@ -57,19 +57,21 @@ def _login(fault: str, harm: Harm = Harm.LOST, sends: int = 2, reasons: tuple[st
 
 def _rest(fault: str, *reasons: str, count: int = 1, harm: Harm = Harm.LOST, **params: Any) -> Case:
     """A fault of the request that names a stream's symbols, met when a stream was lost."""
-    told = frozenset({"stream:connection_lost", *reasons})
+    told = frozenset({"stream:connection_lost", "reconnect:connection_lost", *reasons})
     return Case(fault, {"count": count, "path": "markets/quotes", **params}, harm, told, ("stream_abort",))
 
 
 def _opening(fault: str, *reasons: str, **params: Any) -> Case:
     """A fault of opening a socket, met when a stream was lost."""
-    told = frozenset({"stream:connection_lost", *reasons})
+    told = frozenset({"stream:connection_lost", "reconnect:connection_lost", *reasons})
     return Case(fault, {"count": 1, **params}, Harm.LOST, told, ("stream_abort",))
 
 
 def _ending(fault: str, *reasons: str, harm: Harm = Harm.LOST, **params: Any) -> Case:
     """A fault that ends a socket in mid-stream."""
-    return Case(fault, params, harm, frozenset(f"stream:{reason}" for reason in reasons))
+    return Case(
+        fault, params, harm, frozenset(f"{event}:{reason}" for reason in reasons for event in ("stream", "reconnect"))
+    )
 
 
 def _harmless(fault: str, lasts_s: float | None = None, **params: Any) -> Case:
@@ -163,12 +165,12 @@ REST: Final = (
 )
 SOCKETS: Final = (
     _opening("upgrade_hang", "stream:upgrade_timeout", after_s=60),
-    _opening("upgrade_refused", "stream:upstream_unavailable", status=503),
-    _opening("upgrade_refused", "stream:upstream_unavailable", status=401),
-    _opening("upgrade_drop", "stream:upstream_unavailable"),
+    _opening("upgrade_refused", status=503),
+    _opening("upgrade_refused", status=401),
+    _opening("upgrade_drop"),
     _opening("auth_refused", "stream:token_refused", "token:access_refused"),
     _opening("auth_hang", "stream:auth_timeout"),
-    _opening("auth_drop", "stream:upstream_unavailable"),
+    _opening("auth_drop"),
     _ending("stream_close", "closed_by_peer", code=1000),
     _ending("stream_close", "closed_by_peer", code=1011),
     _ending("stream_close", "closed_by_peer", code=4500),
@@ -182,7 +184,7 @@ SOCKETS: Final = (
     Case("port_change", {"drop": False}, Harm.NONE),
 )
 SILENCE: Final = (
-    Case("silent_socket", {}, Harm.LOST, frozenset({"watch:stream_mute", "stream:stream_mute"}), lasts_s=5.0),
+    Case("silent_socket", {}, Harm.LOST, frozenset({"watch:stream_mute", "reconnect:stream_mute"}), lasts_s=5.0),
     Case("silent_symbol", {"symbols": ["AAPL"]}, Harm.LOST, frozenset({"watch:symbol_mute"}), lasts_s=4.0),
     Case("silent_symbol", {}, Harm.LOST, frozenset({"watch:stream_mute"}), lasts_s=4.0),
     Case("stream_slow", {"after_s": 3.0}, Harm.EITHER, lasts_s=7.0),

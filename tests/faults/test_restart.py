@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 
 import quotewire
 from quotewire import app
@@ -36,7 +36,7 @@ class PlainClient:
         while True:
             try:
                 await self._once(url)
-            except (OSError, httpx.HTTPError, ConnectionClosed):
+            except (OSError, httpx.HTTPError, WebSocketException):
                 await asyncio.sleep(0.1)
 
     async def _once(self, url: str) -> None:
