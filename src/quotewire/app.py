@@ -44,7 +44,7 @@ class Gateway:
     source: asyncio.Task[None]
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Wait for `stop`. Raises what ended the upstream, should a defect ever do so: without it there is no gateway."""
+        """Wait for `stop`. Raises what ended the upstream, should a defect ever do that: there is no gateway then."""
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({stopping, self.source}, return_when=asyncio.FIRST_COMPLETED)
