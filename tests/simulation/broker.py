@@ -62,7 +62,7 @@ class Account:
     port: int
     next_host: int = 0  # what the next token will name
     subscription: frozenset[int] = frozenset()
-    asked: frozenset[int] = frozenset()  # by the last request, whatever became of it
+    asked: frozenset[int] = frozenset()  # by the last request that the gateway saw answered
     sockets: list[Peer] = field(default_factory=list)
     buckets: dict[Category, Bucket] = field(default_factory=lambda: {category: Bucket() for category in Category})
     grants: int = 0
@@ -248,7 +248,7 @@ class Broker:
                     self._show(peer, changed & self.carries(peer))
 
     def _subscribe(self, account: Account, ids: frozenset[int], now: float) -> None:
-        before, account.asked = account.subscription, ids
+        before = account.subscription
         account.subscription = ids | before if self.nature.second_get == "add" else ids
         for peer in account.sockets:
             peer.muted -= ids

@@ -160,7 +160,7 @@ class Gateway:
     async def stop(self) -> None:
         """End it as SIGTERM does; nothing of it may stay."""
         process, upstream, watch = self.process, self.upstream, self.network.watch
-        if process is None or upstream is None:
+        if process is None or upstream is None or process.is_stopped:
             self.kill(children=False)
             return
         watch.died(process)  # clients are sent away first; what they would be told is not looked at any more

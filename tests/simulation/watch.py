@@ -223,6 +223,9 @@ class CallWatch:
             hourly = reply.headers.get("X-RateLimit-Remaining") == "0"
             reset = float(reply.headers.get("X-RateLimit-Reset", "0")) - watch.broker.market.epoch
             self._barred[key] = max(watch.now() + 1.0, reset - 2.0 if hourly else 0.0)
+        if reply.status == 200 and request.endpoint is Endpoint.STREAM_PORT:
+            asked = frozenset(int(each) for each in request.params["ids"].split(","))
+            watch.broker.accounts[person].asked = asked
         if reply.status == 200 and request.endpoint is Endpoint.QUOTES:
             watch.quotes.polled(reply.versions)
 
