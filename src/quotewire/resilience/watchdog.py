@@ -94,7 +94,7 @@ class WatchdogConfig:
     unknown_pace_s: float = 60.0  # of a symbol, until its own is known
     symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
     symbol_mute_after_s: float = 60.0
-    symbol_mute_unknown_s: float = 300.0
+    symbol_mute_unknown_s: float = 100.0
     patience_cap: float = 64.0
     check_timeout_s: float = 30.0
     check_spacing_s: float = 10.0  # between two REST calls of this watchdog
