@@ -92,6 +92,8 @@ class QuoteWatch:
             self._data_at[symbol_id] = now
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
+            if len(self.watch.roads.carriers(symbol_id)) > 1:  # which of them is believed is the gateway's choice
+                continue
             owed = self._owed.setdefault(symbol_id, deque())
             known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
             if version > known:
