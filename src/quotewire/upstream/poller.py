@@ -31,7 +31,7 @@ class Poller:
     ) -> None:
         self.polled: dict[int, float] = {}
         self._every_s = every_s
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], list[int]] = {}
         self._desk = desk
         self._on_patches = on_patches
         self._now = now
@@ -55,18 +55,21 @@ class Poller:
             while True:
                 for ids in self.take_due():
                     task = group.create_task(self._poll(ids), name="poll")
-                    self._under_way.add(task)
-                    task.add_done_callback(self._under_way.discard)
+                    self._under_way[task] = ids
+                    task.add_done_callback(self._under_way.pop)
                 self._expire()
                 await asyncio.sleep(TICK_S)
 
     def take_due(self) -> list[list[int]]:
         """What is to be asked for now, a request each; it counts as asked from here on."""
         now, never = self._now(), float("-inf")
+        asking = set[int]().union(*self._under_way.values())
         due = [
             symbol_id
             for symbol_id, since in self._uncovered.items()
-            if now - since >= self._patience_s and now - self._asked.get(symbol_id, never) >= self._every_s
+            if now - since >= self._patience_s
+            and now - self._asked.get(symbol_id, never) >= self._every_s
+            and symbol_id not in asking
         ]
         room = (MOST_AT_ONCE - len(self._under_way)) * requests.MAX_IDS
         due = sorted(due, key=lambda symbol_id: self._asked.get(symbol_id, never))[:room]

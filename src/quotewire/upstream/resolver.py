@@ -82,6 +82,7 @@ class Resolver:
     async def _ask(self) -> None:
         await asyncio.sleep(GATHER_S)
         queue, self._queue = self._queue, []
+        batch = {item: self._waiting[item] for item in queue}
         names = [item for item in queue if isinstance(item, str)]
         ids = [item for item in queue if isinstance(item, int)]
         try:
@@ -90,10 +91,10 @@ class Resolver:
                     for at in range(0, len(kind), requests.MAX_IDS):
                         group.create_task(self._ask_some(kind[at : at + requests.MAX_IDS]))
         finally:
-            for item in queue:
-                future = self._waiting.pop(item)
-                if not future.done():
-                    future.cancel()
+            for item, future in batch.items():
+                if self._waiting.get(item) is future:
+                    del self._waiting[item]
+                future.cancel()
 
     async def _ask_some(self, items: Sequence[Asked]) -> None:
         """One request. When Questrade refuses it as a whole, its halves are asked, down to the symbol at fault."""
@@ -127,13 +128,13 @@ class Resolver:
             symbol = self._directory.find(item)
             if symbol is None:
                 self._directory.learn_unknown(item)
-            future = self._waiting[item]
+            future = self._waiting.pop(item)  # whoever asks from now on asks anew
             if not future.done():
                 future.set_result(symbol)
 
     def _fail(self, items: Sequence[Asked], error: UpstreamError) -> None:
         for item in items:
-            future = self._waiting[item]
+            future = self._waiting.pop(item)  # whoever asks from now on asks anew
             if not future.done():
                 future.set_exception(UpstreamUnavailableError(str(error)))
 
