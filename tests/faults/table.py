@@ -187,7 +187,7 @@ SILENCE: Final = (
     Case("silent_socket", {}, Harm.LOST, frozenset({"watch:stream_mute", "reconnect:stream_mute"}), lasts_s=5.0),
     Case("silent_symbol", {"symbols": ["AAPL"]}, Harm.LOST, frozenset({"watch:symbol_mute"}), lasts_s=4.0),
     Case("silent_symbol", {}, Harm.LOST, frozenset({"watch:stream_mute"}), lasts_s=4.0),
-    Case("stream_slow", {"after_s": 3.0}, Harm.EITHER, lasts_s=7.0),
+    Case("stream_slow", {"after_s": 2.5}, Harm.EITHER, lasts_s=5.0),
     _harmless("stream_slow", 1.5, after_s=0.3),
 )
 CONTENT: Final = (

@@ -57,6 +57,7 @@ def quotes_since(stage: Stage, matches: Callable[[Mapping[str, Any]], bool]) -> 
 async def test_fault(case: Case, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     config = busy(persons=case.persons)
     async with staged(tmp_path, config, logins_apart=case.login) as stage:
+        opened = stage.sim.stats(record=False)["streams"]["opened"]["quotes"]
         await strike(stage, case)
         if case.harm in (Harm.LOST, Harm.OPERATOR):
             await stage.until(stage.any_lost, SEEN_S, "a sign of the fault")
@@ -79,8 +80,10 @@ async def test_fault(case: Case, tmp_path: Path, record_property: Callable[[str,
             views = {seen.freshness for watcher in stage.watchers for seen in watcher.since(began)}
             assert views <= TRADABLE or case.fault == "resume", f"clients saw {views}"
             stage.troubled = (began, began)  # nothing may have been lost
+            assert stage.sim.stats(record=False)["streams"]["opened"]["quotes"] == opened, "no stream was replaced"
         compared = await stage.finish(sends=case.sends, refused=case.refused, fields=case.fields)
         assert compared > SETTLED_UPDATES
+        assert {each["lastError"] for each in stage.report["persons"]} == {""}
         assert case.reasons <= stage.reasons, f"not told: {case.reasons - stage.reasons} of {stage.reasons}"
 
 

@@ -169,7 +169,7 @@ async def test_silence_of_a_closed_market_moves_nothing(tmp_path: Path) -> None:
     config = busy(start="2026-03-03T22:00:00-05:00")
     async with staged(tmp_path, config, settled="closed") as stage:
         before = stage.sim.stats(record=False)
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(4.0)
         after = stage.sim.stats(record=False)
         assert after["calls"]["byPath"] == before["calls"]["byPath"]
         assert after["streams"]["opened"] == before["streams"]["opened"]
