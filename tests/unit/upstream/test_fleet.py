@@ -1,0 +1,252 @@
+"""Who carries what, and who takes over; the sessions do as told, at once or when the test says so."""
+
+import asyncio
+from typing import cast
+
+from quotewire.market.quote import QuotePatch
+from quotewire.resilience.lifecycle_types import LifecycleConfig
+from quotewire.testing import virtual
+from quotewire.upstream.chronicle import Chronicle
+from quotewire.upstream.desk import Desk
+from quotewire.upstream.fleet import STABLE_S, SWITCH_OFF_S, Fleet
+from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.plan import Limits
+from quotewire.upstream.pool import REST_S, Record
+from quotewire.upstream.rivalry import Rivalry
+from quotewire.upstream.session import StreamSession
+from quotewire.upstream.world import World
+from tests.unit.upstream.fakes import FakeKeeper
+
+WANTED = frozenset(range(1, 13))
+
+
+class FakeSession:
+    """A stream that carries what it is assigned as soon as `works`."""
+
+    def __init__(self, person: str, bench: "Bench") -> None:
+        self.person = person
+        self.works = True
+        self.is_live = False
+        self.live_since = 0.0
+        self.assigned: frozenset[int] = frozenset()
+        self.carried: frozenset[int] = frozenset()
+        self.rivalry = Rivalry()
+        self.aim = self
+        self.most: int | None = None
+        self._bench = bench
+
+    @property
+    def as_session(self) -> StreamSession:
+        return cast(StreamSession, self)
+
+    def is_renewing(self, now: float) -> bool:
+        return False
+
+    def assign(self, ids: frozenset[int]) -> None:
+        if ids != self.assigned:
+            self.assigned = ids
+            self.settle()
+
+    def settle(self) -> None:
+        before = (self.is_live, self.carried)
+        self.is_live = self.works and bool(self.assigned)
+        self.carried = self.assigned if self.is_live else frozenset()
+        if (self.is_live, self.carried) != before:
+            self._bench.fleet.on_stream(self.as_session)
+
+    def fails(self) -> None:
+        self.works, self.is_live, self.carried = False, False, frozenset()
+        self._bench.fleet.on_stream(self.as_session)
+        self._bench.fleet.on_failure(self.as_session)
+
+
+class Bench:
+    """A fleet of fake sessions; it is its own sink, and the desk that tells who is blocked."""
+
+    def __init__(self, *persons: str, limit: int = 400, doubles: bool = False) -> None:
+        self.now = 1000.0
+        self.keeper = FakeKeeper(*persons)
+        self.chronicle = Chronicle()
+        self.blocked: set[str] = set()
+        self.gaps = 0
+        self.first_failures: list[str] = []
+        self.fleet = Fleet(
+            keeper=cast(Keeper, self.keeper),
+            desk=cast(Desk, self),
+            chronicle=self.chronicle,
+            sink=self,
+            limits=Limits(limit),
+            doubles=doubles,
+            lifecycle=LifecycleConfig(),
+            world=World(monotonic=lambda: self.now),
+        )
+        self.sessions = {person: FakeSession(person, self) for person in persons}
+        for person, session in self.sessions.items():
+            self.fleet.sessions[person] = session.as_session
+            self.fleet._records[person] = Record()
+
+    def blocked_s(self, person: str) -> float:
+        return 1800.0 if person in self.blocked else 0.0
+
+    def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
+        """Data came."""
+
+    def on_turn(self, session: StreamSession) -> None:
+        """A stream turned."""
+
+    def on_carried(self) -> None:
+        self.gaps += bool(self.fleet._wanted - self.fleet.carried)
+
+    def on_first_failure(self, person: str) -> None:
+        self.first_failures.append(person)
+
+    def counts(self) -> dict[str, int]:
+        return {person: len(session.carried) for person, session in self.sessions.items()}
+
+    def reasons(self) -> list[str]:
+        return [entry["reason"] for entry in self.chronicle.last()]
+
+
+def test_symbols_are_spread_over_all_who_can_stream() -> None:
+    bench = Bench("alice", "bob", "carol")
+    bench.keeper.off.add("bob")
+    bench.fleet.want(WANTED)
+
+    assert bench.counts() == {"alice": 6, "bob": 0, "carol": 6}
+
+
+def test_a_failed_streams_symbols_go_to_others_with_one_reason_and_come_back_later() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    bench.sessions["alice"].fails()
+    assert bench.counts() == {"alice": 0, "bob": 12}
+    assert bench.reasons() == ["person_failed"]
+    assert bench.first_failures == ["alice"]
+
+    bench.sessions["alice"].works = True
+    bench.now += REST_S + 0.1
+    bench.fleet.want(WANTED)
+    assert min(bench.counts().values()) > 0
+
+
+def test_nobody_fails_over_to_nobody() -> None:
+    bench = Bench("alice")
+    bench.fleet.want(WANTED)
+    bench.sessions["alice"].fails()
+
+    assert bench.reasons() == []
+    assert bench.sessions["alice"].assigned == WANTED, "somebody keeps trying"
+
+
+def test_a_stream_that_another_program_takes_rests_until_it_may_be_tried_again() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    bench.sessions["alice"].rivalry.held_until = bench.now + 300
+    bench.sessions["alice"].fails()
+    bench.sessions["alice"].works = True
+    bench.now += 299
+    bench.fleet.want(WANTED)
+    assert bench.counts()["alice"] == 0
+
+    bench.now += 2
+    bench.fleet.want(WANTED)
+    assert bench.counts()["alice"] > 0
+
+
+def test_a_refresh_of_ours_is_nobodys_failure() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    bench.keeper.refreshing.add("alice")
+    bench.sessions["alice"].fails()
+
+    assert bench.reasons() == []
+    assert not bench.fleet._records["alice"].failures
+
+
+def test_a_stream_that_lived_makes_up_for_failures() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    record = bench.fleet._records["alice"]
+    record.failed(bench.now)
+    bench.sessions["alice"].live_since = bench.now
+    bench.fleet.on_patches(bench.sessions["alice"].as_session, [])
+    assert record.failures == 1
+
+    bench.now += STABLE_S + 1
+    bench.fleet.on_patches(bench.sessions["alice"].as_session, [])
+    assert record.failures == 0
+
+
+def test_one_who_is_to_be_refreshed_leaves_without_a_gap_and_alone_not_at_all() -> None:
+    async def scenario() -> None:
+        bench = Bench("alice", "bob")
+        bench.fleet.want(WANTED)
+        bench.gaps = 0
+        await asyncio.wait_for(bench.fleet.leave("alice"), 5)
+        assert bench.counts() == {"alice": 0, "bob": 12}
+        assert bench.gaps == 0
+        bench.fleet.token_changed = lambda person: None  # type: ignore[method-assign]
+        await asyncio.wait_for(Bench("alice").fleet.leave("alice"), 5)
+
+    virtual.run(scenario())
+
+
+def test_a_person_switched_off_hands_over_but_does_not_wait_for_ever() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    mine = bench.sessions["alice"].carried
+    bench.sessions["bob"].works = False
+    bench.sessions["bob"].settle()
+    bench.keeper.off.add("alice")
+    bench.fleet.want(WANTED)
+    assert bench.sessions["alice"].carried >= mine, "nobody has them yet"
+
+    bench.now += SWITCH_OFF_S
+    bench.fleet.want(WANTED)
+    assert bench.counts()["alice"] == 0
+
+
+def test_a_login_whose_hour_is_used_up_keeps_what_it_carries_and_gets_nothing_new() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(frozenset(range(1, 7)))
+    before = bench.sessions["alice"].carried
+    bench.blocked.add("alice")
+    bench.fleet.want(WANTED)
+
+    assert bench.sessions["alice"].carried == before
+    assert bench.fleet.carried == WANTED
+
+
+def test_in_ab_mode_each_symbol_is_carried_twice_while_two_can_and_that_is_told() -> None:
+    bench = Bench("alice", "bob", doubles=True)
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 12, "bob": 12}
+    bench.gaps = 0
+    bench.sessions["bob"].fails()
+    assert bench.counts() == {"alice": 12, "bob": 0}
+    assert bench.gaps == 0, "no symbol was without a stream"
+
+    assert sorted(bench.reasons()) == ["doubled", "not_doubled", "person_failed"]
+
+
+def test_a_list_that_was_too_long_is_kept_to() -> None:
+    bench = Bench("alice", "bob", limit=10)
+    bench.sessions["alice"].most = 2
+    bench.fleet.want(WANTED)
+
+    assert bench.counts() == {"alice": 2, "bob": 10}
+
+
+def test_sessions_come_and_go_with_persons() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        bench.keeper.tokens["alice"] = None
+        async with asyncio.TaskGroup() as group:
+            bench.fleet.follow(group)
+            assert list(bench.fleet.sessions) == ["alice"]
+            bench.keeper.tokens.clear()
+            await asyncio.sleep(0.1)
+            bench.fleet.follow(group)
+            assert bench.fleet.sessions == {}
+
+    virtual.run(scenario())
