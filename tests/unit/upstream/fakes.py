@@ -49,7 +49,8 @@ class FakeKeeper:
 
     async def renew(self, person: str, refused: str) -> None:
         self.renewed.append((person, refused))
-        self.tokens[person] = f"{refused}-renewed"
+        if self.tokens[person] == refused:
+            self.tokens[person] = f"{refused}-renewed"
 
     def rehost(self, person: str) -> None:
         self.rehosted.append(person)
