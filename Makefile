@@ -51,7 +51,7 @@ unit: setup-dev ## the tests that need no server
 	@$(BIN)/python -m pytest tests/unit tests/property -q -m "not slow"
 
 integration: setup-dev ## the tests over real sockets
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/integration tests/contract tests/e2e
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/integration tests/faults tests/contract tests/e2e
 
 simulate-faults: setup-dev ## the upstream under faults in virtual time (SEEDS=10000; SEED=17 for one again, with its log)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
