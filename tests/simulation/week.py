@@ -10,10 +10,13 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from quotewire.market.calendar import TORONTO, MarketPhase, phase_at
 from tests.simulation.faults import HAZARDS, Fault, Kind, Nature, Timetable, draw
-from tests.simulation.run import Result, simulate
+from tests.simulation.market import EXCHANGE
+from tests.simulation.run import DAY, Result, simulate
 
 HOUR_S: Final = 3600.0
 MONDAY_MORNING_S: Final = -86_400.0 + 7 * HOUR_S  # the day of the simulation is a Tuesday
@@ -42,10 +45,18 @@ def week(seed: int, lasts_s: float = WEEK_S, nature: Nature = NATURE) -> Timetab
     faults: list[Fault] = []
     at = 60.0
     while at < lasts_s:
-        fault = draw(chance, chance.choice(kinds), at, LONGEST_S, nature.persons)
+        kind = chance.choice(kinds)
+        if kind in UNTIL_REPAIRED and not _is_regular(at, nature):
+            continue  # a symbol that says nothing outside regular hours is not looked for
+        fault = draw(chance, kind, at, LONGEST_S, nature.persons)
         faults.append(fault)
         at = fault.until + chance.uniform(*BETWEEN_S)
     return Timetable(seed, nature, tuple(faults), lasts_s)
+
+
+def _is_regular(at: float, nature: Nature) -> bool:
+    when = datetime.fromtimestamp(DAY + nature.opening_s + at, TORONTO)
+    return phase_at(EXCHANGE, when) is MarketPhase.REGULAR
 
 
 @dataclass(frozen=True, slots=True)
