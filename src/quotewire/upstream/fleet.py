@@ -209,7 +209,7 @@ class Fleet:
             if person in bound
             else Bearer(person, self._is_fit(person, now), self._limit(person))
             for person in self._keeper.persons
-            if person in self.sessions and not self._keeper.is_dead(person) and self._keeper.may_stream(person)
+            if person in self.sessions and self._may_bear(person, now)
         ]
         self._target = plan(self._wanted, bearers, current, copies=2 if self._doubles else 1)
         self._tell_doubling(sum(bearer.fit for bearer in bearers))
@@ -219,6 +219,11 @@ class Fleet:
         )
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
+
+    def _may_bear(self, person: str, now: float) -> bool:
+        """Whether the person is asked at all, were nobody else there: not while another program has the stream."""
+        is_held = now < self.sessions[person].rivalry.held_until
+        return self._keeper.may_stream(person) and not self._keeper.is_dead(person) and not is_held
 
     def _tell_doubling(self, fit: int) -> None:
         """In A/B mode: whether there are two who can carry each symbol."""

@@ -9,13 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVarTuple
 
-from quotewire.errors import (
-    AccessTokenError,
-    RateLimitedError,
-    TokenSpentError,
-    UpstreamError,
-    UpstreamUnavailableError,
-)
+from quotewire.errors import AccessTokenError, RateLimitedError, TokenSpentError, UpstreamError
 from quotewire.market.quote import QuotePatch
 from quotewire.questrade.stream import NO_CLOSE_FRAME, QuoteSocket
 from quotewire.resilience import lifecycle_effects as do
@@ -317,7 +311,7 @@ class StreamSession:
         except Exception as error:
             extra = {"event": "upstream.defect", "person": self.person}
             log.exception("a defect in %s's stream", self.person, extra=extra)
-            self.failed(UpstreamUnavailableError(f"a defect: {type(error).__name__}"))
+            self.failed(UpstreamError(f"a defect: {type(error).__name__}"))
 
     def _drop(self) -> None:
         """Give the current socket up."""

@@ -153,6 +153,20 @@ def test_a_stream_that_another_program_takes_rests_until_it_may_be_tried_again()
     assert bench.counts()["alice"] > 0
 
 
+def test_a_stream_that_another_program_takes_is_left_to_it_even_when_nobody_else_can() -> None:
+    bench = Bench("alice")
+    bench.fleet.want(WANTED)
+    bench.sessions["alice"].rivalry.held_until = bench.now + 300
+    bench.sessions["alice"].fails()
+    bench.sessions["alice"].works = True
+    bench.fleet.want(WANTED)
+    assert bench.sessions["alice"].assigned == frozenset()
+
+    bench.now += 301
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 12}
+
+
 def test_a_refresh_of_ours_is_nobodys_failure() -> None:
     bench = Bench("alice", "bob")
     bench.fleet.want(WANTED)
