@@ -219,14 +219,14 @@ class StreamSession:
 
     def ended(self, event: on.Event) -> None:
         """The socket is gone: because of a refresh of ours, because another program took the stream, or who knows."""
-        access = self._keeper.access(self.person)
-        is_rotated = access is None or self.target is None or access.token != self.target.token
-        if isinstance(event, on.Closed) and self.is_live and event.socket == self.number:
-            if self._keeper.is_refreshing(self.person):
+        if self.is_live and isinstance(event, on.Closed | on.AuthFailed) and event.socket == self.number:
+            access = self._keeper.access(self.person)
+            is_rotated = access is not None and self.target is not None and access.token != self.target.token
+            if is_rotated or self._keeper.is_refreshing(self.person):
                 self.renewing_until = self._now() + RENEW_S
                 self._teller.explain("", instead=Why.TOKEN_ROTATED)
                 event = on.RefreshRequested()
-            elif not is_rotated:
+            elif access is not None and isinstance(event, on.Closed):
                 event = self._suspect(event)
         self._driver.feed(event)
 
