@@ -74,7 +74,7 @@ async def test_the_token_is_ours_and_expires_when_it_says(edge_with: EdgeWith) -
 async def test_refresh_asks_the_upstream(edge: EdgeGateway, query: str, refreshed: int) -> None:
     async with edge.http() as http:
         data(await http.get(f"/api-auth/auth/access-token/alice{query}"))
-    assert edge.upstream.calls == [("refresh", ("alice", False))] * refreshed
+    assert edge.upstream.calls == [("refresh", ("alice", True))] * refreshed
 
 
 async def test_lookup_serves_in_part(edge: EdgeGateway) -> None:
