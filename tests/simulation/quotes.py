@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from quotewire.market.calendar import MarketPhase
-from quotewire.market.freshness import live_window_s
+from quotewire.market.freshness import DEFAULT_THRESHOLDS, EXTENDED, live_window_s
 from quotewire.market.quote import Freshness, Quote, Source
 from tests.simulation.broker import Broker
 from tests.simulation.market import version_of
@@ -180,7 +180,11 @@ class QuoteWatch:
             watch.fail("F1 live needs a road", f"{symbol_id} is {label}, without a stream since {seen.roadless_since}")
         if label is not Freshness.LIVE:
             return
-        window = live_window_s(market.phase(now), market.pace_s * PACE_SLACK) + OTHER_DELAY_S
+        phase = market.phase(now)
+        pace = market.pace_s * PACE_SLACK
+        if phase in EXTENDED:  # where it is not known yet, it is guessed long
+            pace = max(pace, DEFAULT_THRESHOLDS.unknown_pace_extended_s)
+        window = live_window_s(phase, pace) + OTHER_DELAY_S
         age = now - self._data_at.get(symbol_id, now)
         if age > window:
             watch.fail("F2 live is young", f"{symbol_id} is live, {age:.1f} s after its last data")
