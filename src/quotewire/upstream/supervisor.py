@@ -63,6 +63,19 @@ class Upstream:
         self._chronicle = Chronicle(world.wall, reasons.KNOWN)
         self._steady = SteadyClock(world)
         self._clock = MarketClock(world, self._steady)
+        self._build_logins(settings, vault)
+        self._build_streams(settings, limits or Limits(settings.symbols_per_stream))
+        self._wanted: frozenset[int] = frozenset()
+        self._lingering: dict[int, float] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._run: asyncio.Task[None] | None = None
+        self._closed = False
+        self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
+        self._since_ms = int(self._world.wall() * 1000)
+
+    def _build_logins(self, settings: Settings, vault: Vault) -> None:
+        """Who may ask Questrade, and everything that asks."""
+        world, tuning = self._world, self._tuning
         self._directory = Directory.open(settings.data_dir, world.wall)
         self._keeper = Keeper(
             settings,
@@ -95,14 +108,16 @@ class Upstream:
             every_s=settings.poll_interval_ms / 1000,
         )
         self._visitor = Visitor(self._keeper, self._desk, self._clock, now=world.monotonic)
-        self._wanted: frozenset[int] = frozenset()
-        self._lingering: dict[int, float] = {}
+
+    def _build_streams(self, settings: Settings, limits: Limits) -> None:
+        """The streams, and those who look after them."""
+        world, tuning = self._world, self._tuning
         self._fleet = Fleet(
             keeper=self._keeper,
             desk=self._desk,
             chronicle=self._chronicle,
             sink=self,
-            limits=limits or Limits(settings.symbols_per_stream),
+            limits=limits,
             doubles=settings.ab,
             lifecycle=tuning.lifecycle,
             world=world,
@@ -119,11 +134,6 @@ class Upstream:
             watchdog=tuning.watchdog,
         )
         self._backfill = Backfill(self._desk, self._chronicle, self._polled, world.monotonic)
-        self._group: asyncio.TaskGroup | None = None
-        self._run: asyncio.Task[None] | None = None
-        self._closed = False
-        self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
-        self._since_ms = int(self._world.wall() * 1000)
 
     def __repr__(self) -> str:
         return f"<Upstream {self._verdict.state} ({self._verdict.reason}) wanted={len(self._wanted)}>"
