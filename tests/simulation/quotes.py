@@ -122,6 +122,8 @@ class QuoteWatch:
         self._in_order(quote, version, before)
         self._accounted_for(quote, version, before)
         now = watch.now()
+        if before is None or version != before.version:
+            self._data_at[symbol_id] = now
         self.seen[symbol_id] = Seen(
             quote, version, now, self._data_at.get(symbol_id, now), before.roadless_since if before else None
         )
