@@ -71,6 +71,7 @@ class QuoteWatch:
     _brought: dict[int, set[int]] = field(default_factory=dict)
     _data_at: dict[int, float] = field(default_factory=dict)
     updates: int = 0
+    pace_slack: float = PACE_SLACK
 
     def forget(self) -> None:
         """The gateway ended: clients will get a new epoch."""
@@ -183,7 +184,7 @@ class QuoteWatch:
         if label is not Freshness.LIVE:
             return
         phase = market.phase(now)
-        pace = market.pace_s * PACE_SLACK
+        pace = market.pace_s * self.pace_slack
         if phase in EXTENDED:  # where it is not known yet, it is guessed long
             pace = max(pace, DEFAULT_THRESHOLDS.unknown_pace_extended_s)
         window = live_window_s(phase, pace) + OTHER_DELAY_S

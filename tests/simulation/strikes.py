@@ -8,6 +8,7 @@ from quotewire.testing.virtual import VirtualProcess
 from tests.simulation.faults import Fault, Kind, Point, Timetable
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Network
+from tests.simulation.quotes import PACE_SLACK
 from tests.simulation.watch import Watch
 
 
@@ -158,6 +159,7 @@ def _disarm(run: Run, fault: Fault) -> None:
 
 
 def _pause(run: Run, fault: Fault) -> None:
+    run.watch.quotes.pace_slack = 2 * PACE_SLACK  # who stood still has seen long gaps
     if run.gateway.process is not None:
         run.gateway.process.pause()
 
