@@ -53,7 +53,7 @@ class Underlying(Record, frozen=True):
     """One thing an option delivers."""
 
     underlying_symbol: str | None = None
-    underlying_symbol_id: int | None = None
+    underlying_symbol_id: int | str | None = None  # text in the documentation
     multiplier: float | None = None
 
 

@@ -37,6 +37,10 @@ class Adoption:
     pending: set[int] = field(default_factory=set)
     due_at: float = float("inf")
     reopened: bool = False
+    early: set[int] = field(default_factory=set)
+    """Symbols that have shown data before the request that asks for them was answered."""
+    former: set[int] = field(default_factory=set)
+    """Symbols the open socket was asked for before; their data teach nothing."""
 
     @property
     def unproven(self) -> frozenset[int]:
@@ -47,18 +51,33 @@ class Adoption:
 
     def asked(self, added: Iterable[int], now: float) -> None:
         """The stream was asked in place to carry these too."""
-        self.pending.update(added)
+        new = frozenset(added)
+        if self.lesson.habit is not Habit.IN_PLACE and self.early & new - self.former:
+            self.lesson.habit = Habit.IN_PLACE
+        self.pending.update(new - self.early)
+        self.early.clear()
         self.reopened = False
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def opened_anew(self, now: float) -> None:
         """The stream was opened anew with all its symbols."""
+        self.early.clear()
+        self.former.clear()
         self.reopened = True
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def dropped(self, removed: Iterable[int]) -> None:
         """These are not wanted any more."""
-        self.pending.difference_update(removed)
+        gone = frozenset(removed)
+        self.former |= gone
+        self.early -= gone
+        self.pending -= gone
+
+    def heard(self, ids: Iterable[int]) -> bool:
+        """Data of these came, which the stream is about to be asked for; whether that is news."""
+        before = len(self.early)
+        self.early.update(ids)
+        return len(self.early) > before
 
     def seen(self, ids: Iterable[int]) -> None:
         """Data of these came. One new symbol proves the habit."""

@@ -204,10 +204,11 @@ class Fleet:
         now = self._world.monotonic()
         bound = self._bound(now)
         current = {who: ids & self.sessions[who].carried if who in bound else ids for who, ids in self._target.items()}
+        fit = {person for person in self.sessions if self._is_fit(person, now)} or self._working(now)
         bearers = [
-            Bearer(person, self._is_fit(person, now) and self.sessions[person].is_live, len(current.get(person, ())))
+            Bearer(person, person in fit and self.sessions[person].is_live, len(current.get(person, ())))
             if person in bound
-            else Bearer(person, self._is_fit(person, now), self._limit(person))
+            else Bearer(person, person in fit, self._limit(person))
             for person in self._keeper.persons
             if person in self.sessions and self._may_bear(person, now)
         ]
@@ -256,6 +257,11 @@ class Fleet:
     def _limit(self, person: str) -> int:
         most = self.sessions[person].aim.most
         return self._limits.symbols_per_stream if most is None else min(most, self._limits.symbols_per_stream)
+
+    def _working(self, now: float) -> set[str]:
+        """Whose stream is up though it failed a while ago: with nobody fit, better than one that is down."""
+        live = {person for person, session in self.sessions.items() if session.is_live and self._may_bear(person, now)}
+        return live - self._leaving
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None

@@ -201,7 +201,8 @@ class StreamSession:
         before = self.carried
         up = self.is_live and self.target is not None and not self._steward.has_lapsed
         ids = self.target.ids if up and self.target is not None else frozenset[int]()
-        self.carried = ids - self._adoption.unproven
+        early = self.assigned & self._adoption.early if up else frozenset[int]()
+        self.carried = (ids - self._adoption.unproven) | early
         return self.carried != before
 
     def swap(self, fresh: QuoteSocket, target: Target) -> None:
@@ -367,9 +368,13 @@ class StreamSession:
 
     def _received(self, number: int, patches: list[QuotePatch]) -> None:
         believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
+        known = self.target.ids if self.target is not None else self.assigned
+        early = [patch.symbol_id for patch in believed if patch.symbol_id not in known]
         self._driver.feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(patch.symbol_id for patch in patches)
+            self.recount()
+        if self._adoption.heard(early):
             self.recount()
         if believed:
             self._sink.on_patches(self, believed)

@@ -318,6 +318,7 @@ class Upstream:
         roads = (Road.UP, Road.RECOVERING)
         lost = {i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) in roads}
         renewing = lost & self._fleet.renewing if lost else lost
+        self._tape.orphaned(lost)
         self._emit(self._tape.turn(renewing, Road.RECOVERING, moment))
         self._emit(self._tape.turn(lost - renewing, Road.DOWN, moment))
         self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))

@@ -162,6 +162,11 @@ class Tape:
                 self._judge_into(changed, symbol_id, line, moment)
         return changed
 
+    def orphaned(self, symbol_ids: Iterable[int]) -> None:
+        """No stream carries these any more: whichever speaks of them next leads, wherever others stood."""
+        for symbol_id in symbol_ids:
+            self._twins.forget(symbol_id)
+
     def judge_all(self, moment: Moment) -> list[Quote]:
         """Judge every symbol anew; the quotes that changed by the mere passing of time."""
         changed: list[Quote] = []

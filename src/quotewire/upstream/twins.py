@@ -10,7 +10,7 @@ were passed on are kept for a while, and each stream has a *place* among them: t
 | something else, its place is the newest | it leads | NEW |
 | something else, and trades show that it is newer | it leads | NEW |
 | something else, and trades show that it is older | the others did not get this one | SEEN |
-| something else, and nothing tells | it waits; if nobody brings anything for `HOLD_S`, it is | NEW |
+| something else, and nothing tells | it waits; if no other speaks for `HOLD_S`, it and what followed are | NEW |
 
 A stream that begins with a content that is known more than once may stand at any of them; for `ALIGN_S` what is known
 already waits as well. Two sockets of one person, one after the other, are two streams. `now` is monotonic seconds.
@@ -49,7 +49,7 @@ class _Place:
     at: int = -1
     unsure_until: float = float("-inf")
     last: QuotePatch | None = None
-    held: QuotePatch | None = None
+    held: deque[QuotePatch] = field(default_factory=lambda: deque(maxlen=DEPTH))
     held_at: float = 0.0
     held_behind: int = 0
 
@@ -108,14 +108,16 @@ class Twins:
         for key in list(self._holding):
             line = self._lines.get(key[0])
             place = line.places.get(key[1]) if line is not None else None
-            if line is None or place is None or place.held is None:
+            if line is None or place is None or not place.held:
                 del self._holding[key]
             elif now - place.held_at >= HOLD_S:
                 del self._holding[key]
-                patch, place.held = place.held, None
+                waited = list(place.held)
+                place.held.clear()
                 if line.count == place.held_behind:
-                    self._new(line, place, patch, now)
-                    ready.append(patch)
+                    for patch in waited:
+                        self._new(line, place, patch, now)
+                    ready += waited
         return ready
 
     def forget(self, symbol_id: int) -> None:
@@ -129,14 +131,16 @@ class Twins:
         return place
 
     def _seen(self, place: _Place, at: int, patch: QuotePatch, now: float) -> Heard:
-        place.at, place.last, place.held = at, patch, None
+        place.at, place.last = at, patch
+        place.held.clear()
         return Heard.SEEN
 
     def _new(self, line: _Line, place: _Place, patch: QuotePatch, now: float) -> Heard:
         line.log.append(patch)
         line.count += 1
         line.newest_at = now
-        place.at, place.last, place.held = line.count - 1, patch, None
+        place.at, place.last = line.count - 1, patch
+        place.held.clear()
         return Heard.NEW
 
     def _judge(
@@ -151,6 +155,9 @@ class Twins:
             return self._seen(place, line.count - 1, patch, now)
         if order < 0:
             return Heard.SEEN
-        place.held, place.held_at, place.held_behind = patch, now, line.count
+        if not place.held or place.held_behind != line.count:
+            place.held.clear()
+            place.held_at, place.held_behind = now, line.count
+        place.held.append(patch)
         self._holding[patch.symbol_id, stream] = None
         return Heard.HELD

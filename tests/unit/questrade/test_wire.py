@@ -88,3 +88,11 @@ def test_an_error_body_that_is_none_is_told_as_none() -> None:
     error = wire.decode_error(b'{"code":"x","message":"y"}')
     assert error is not None
     assert error.number == 0
+
+
+@pytest.mark.parametrize("under", ['"8049"', "8049", "null"])
+def test_an_option_tells_what_it_delivers_by_number_or_by_text(under: str) -> None:
+    option = b'{"symbol":"O","symbolId":1,"optionContractDeliverables":{"underlyings":[{"underlyingSymbolId":%s}]}}'
+    data = b'{"symbols":[' + option % under.encode() + b',{"symbol":"S","symbolId":2}]}'
+
+    assert [each.symbol for each in wire.decode(data, wire.SymbolsAnswer).symbols] == ["O", "S"]

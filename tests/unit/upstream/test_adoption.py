@@ -56,3 +56,25 @@ def test_a_lesson_can_be_unlearned() -> None:
     adoption.seen([1])
 
     assert adoption.lesson.habit is Habit.IN_PLACE
+
+
+def test_data_that_come_before_the_answer_count() -> None:
+    adoption = Adoption(Lesson())
+
+    assert adoption.heard([1, 2])
+    assert not adoption.heard([2]), "no news"
+    adoption.asked({1, 2, 3}, 10.0)
+
+    assert adoption.lesson.habit is Habit.IN_PLACE
+    assert adoption.unproven == frozenset()
+    assert adoption.early == set()
+
+
+def test_data_of_a_symbol_the_socket_was_asked_for_before_teach_nothing() -> None:
+    adoption = Adoption(Lesson())
+    adoption.dropped([1])
+    adoption.heard([1])
+    adoption.asked({1, 2}, 10.0)
+
+    assert adoption.lesson.habit is Habit.UNKNOWN
+    assert adoption.unproven == {2}

@@ -129,6 +129,22 @@ def test_a_failed_streams_symbols_go_to_others_with_one_reason_and_come_back_lat
     assert min(bench.counts().values()) > 0
 
 
+def test_of_those_who_all_failed_a_while_ago_one_whose_stream_is_back_carries_everything() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    alice, bob = bench.sessions["alice"], bench.sessions["bob"]
+    alice.fails()
+    bob.works = False
+    bob.fails()
+    assert bench.fleet.carried == frozenset()
+
+    bob.works = True
+    bob.settle()
+    bench.fleet.on_stream(bob.as_session)
+
+    assert bench.counts() == {"alice": 0, "bob": 12}
+
+
 def test_nobody_fails_over_to_nobody() -> None:
     bench = Bench("alice")
     bench.fleet.want(WANTED)

@@ -153,3 +153,23 @@ def test_a_backfill_in_a_closed_market_is_the_close(tape: Tape) -> None:
     (quote,) = tape.polled([patch()], moment(1, night))
 
     assert (quote.source, quote.freshness) == (Source.BACKFILL, Freshness.CLOSED)
+
+
+def test_after_a_gap_the_first_stream_that_speaks_leads_and_nothing_of_it_waits(tape: Tape) -> None:
+    tape.streamed("alice", [patch(bid_price=1.0, volume=5)], moment(0))
+    tape.orphaned([1])
+    tape.turn([1], Road.DOWN, moment(0.1))
+    tape.turn([1], Road.UP, moment(0.2))
+
+    told = [tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.3)) for bid in (2.0, 3.0, 2.0)]
+
+    assert [[quote.bid_price for quote in quotes] for quotes in told] == [[2.0], [3.0], [2.0]]
+    assert freshness([quote for quotes in told for quote in quotes]) == [Freshness.LIVE] * 3
+
+
+def test_what_waits_behind_another_stream_is_passed_on_whole_and_within_a_second(tape: Tape) -> None:
+    tape.streamed("alice", [patch(bid_price=1.0, volume=5)], moment(0))
+    for step, bid in enumerate((2.0, 3.0, 4.0)):
+        assert tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.5 + step * 0.3)) == []
+
+    assert [quote.bid_price for quote in tape.judge_all(moment(1.5))] == [2.0, 3.0, 4.0]
