@@ -259,9 +259,12 @@ class Fleet:
         return self._limits.symbols_per_stream if most is None else min(most, self._limits.symbols_per_stream)
 
     def _working(self, now: float) -> set[str]:
-        """Whose stream is up though it failed a while ago: with nobody fit, better than one that is down."""
+        """Whose stream is up though it failed a while ago: with nobody fit, better than one that is down. None if they
+        have no room for everything: then all try.
+        """
         live = {person for person, session in self.sessions.items() if session.is_live and self._may_bear(person, now)}
-        return live - self._leaving
+        live -= self._leaving
+        return live if sum(map(self._limit, live)) >= len(self._wanted) else set()
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None
