@@ -94,6 +94,9 @@ class Vault:
             sealed_by = meta.get("key", kind.encode()).decode()
             if sealed_by != kind:
                 raise ConfigurationError(_wrong_kind(sealed_by, data_dir))
+            if kind == "file" and "proof" in meta and not (data_dir / KEY_FILE).exists():
+                told = f"the vault in {data_dir} is sealed with {KEY_FILE}, which is missing; put it back"
+                raise ConfigurationError(f"{told}, or remove {DATABASE} and add the persons again")
             salt = meta.get("salt") or os.urandom(SALT_BYTES)
             key = key_of_passphrase(passphrase, salt) if passphrase is not None else key_of_file(data_dir / KEY_FILE)
             sealer = Sealer(key)

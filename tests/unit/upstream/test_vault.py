@@ -137,6 +137,15 @@ def test_a_key_file_is_made_once(tmp_path: Path) -> None:
         Vault.open(tmp_path, None)
 
 
+def test_a_missing_key_file_is_told_and_none_is_made(tmp_path: Path) -> None:
+    Vault.open(tmp_path, None).close()
+    (tmp_path / KEY_FILE).unlink()
+
+    with pytest.raises(ConfigurationError, match=f"{KEY_FILE}, which is missing"):
+        Vault.open(tmp_path, None)
+    assert not (tmp_path / KEY_FILE).exists()
+
+
 def test_epochs_grow_over_restarts_and_clocks_set_back(vault: Vault) -> None:
     first = vault.next_epoch(lambda: 1000.0)
     vault = reopened(vault)
