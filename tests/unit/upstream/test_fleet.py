@@ -145,6 +145,23 @@ def test_of_those_who_all_failed_a_while_ago_one_whose_stream_is_back_carries_ev
     assert bench.counts() == {"alice": 0, "bob": 12}
 
 
+def test_when_the_streams_that_are_up_have_too_little_room_all_try() -> None:
+    bench = Bench("alice", "bob", limit=8)
+    bench.fleet.want(WANTED)
+    alice, bob = bench.sessions["alice"], bench.sessions["bob"]
+    alice.fails()
+    bob.works = False
+    bob.fails()
+
+    bob.works = True
+    bob.settle()
+    bench.fleet.on_stream(bob.as_session)
+
+    assert alice.assigned, "a login that failed is tried again for what the other has no room for"
+    assert alice.assigned | bob.assigned == WANTED
+    assert len(bob.assigned) <= 8
+
+
 def test_nobody_fails_over_to_nobody() -> None:
     bench = Bench("alice")
     bench.fleet.want(WANTED)
