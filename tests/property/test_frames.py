@@ -5,6 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quotewire.wire.codes import CloseCode
 from quotewire.wire.frames import (
     BINARY,
     CLOSE,
@@ -93,3 +94,29 @@ def test_every_message_comes_back_however_it_was_fragmented(
         joined = b"".join(fragments)
         expected.append(TextMessage(joined.decode()) if opcode == TEXT else BinaryMessage(joined))
     assert FrameReader(LIMIT).feed(data) == expected
+
+
+@given(
+    st.text(max_size=20),
+    st.sampled_from([b"\xff", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf"]),
+    masks,
+    st.data(),
+)
+def test_text_that_cannot_become_a_message_ends_it_at_the_byte_that_tells(
+    good: str, bad: bytes, mask: bytes, data: st.DataObject
+) -> None:
+    # The first byte after which no continuation can be right; of a surrogate Python's decoder takes the third.
+    told_at = len(good.encode()) + {0xF4: 2, 0xED: 3}.get(bad[0], 1)
+    payload = good.encode() + bad + b"x" * 20
+    if data.draw(st.booleans(), label="in one frame"):
+        stream = masked(TEXT, payload, mask=mask)
+        told_at += 6
+    else:
+        split = data.draw(st.integers(0, len(good.encode())), label="first fragment")
+        stream = masked(TEXT, payload[:split], fin=False, mask=mask) + masked(CONTINUATION, payload[split:], mask=mask)
+        told_at += 12
+    reader = FrameReader(LIMIT)
+    assert [event for byte in stream[: told_at - 1] for event in reader.feed(bytes((byte,)))] == []
+    (event,) = reader.feed(stream[told_at - 1 : told_at])
+    assert isinstance(event, Violation)
+    assert event.code is CloseCode.INVALID_PAYLOAD

@@ -1,7 +1,8 @@
 """WebSocket frames, the server's side (RFC 6455 section 5): a strict reader without I/O, and the frames we send.
 
 The reader is fed bytes as they come and hands back whole messages and control frames. The first violation ends it: it
-returns a `Violation` naming the close code, and ignores all that follows.
+returns a `Violation` naming the close code, and ignores all that follows. Text is judged as it comes, inside a frame
+and between fragments: nobody makes us wait for the rest of what cannot become a message.
 """
 
 import codecs
@@ -66,6 +67,27 @@ class Violation:
 FrameEvent = TextMessage | BinaryMessage | PingFrame | PongFrame | CloseFrame | Violation
 
 
+_utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+class _EarlyText:
+    """How much of a text frame's payload was judged before the frame was whole."""
+
+    __slots__ = ("_at", "_mask", "judged")
+
+    def __init__(self, payload_at: int, mask: bytes) -> None:
+        self._at = payload_at
+        self._mask = mask
+        self.judged = 0
+
+    def next(self, gathered: bytearray) -> bytes:
+        """What came since the last time, unmasked."""
+        turn = self.judged % 4
+        fresh = bytes(gathered[self._at + self.judged :])
+        self.judged += len(fresh)
+        return _unmask(fresh, self._mask[turn:] + self._mask[:turn])
+
+
 class _Broken(Exception):
     """Carries a violation out of the parser to `feed`."""
 
@@ -77,7 +99,7 @@ class _Broken(Exception):
 class FrameReader:
     """Turns a byte stream into messages. `max_message_bytes` bounds a message whole, over all its fragments."""
 
-    __slots__ = ("_buffer", "_fragments", "_max", "_need", "_opcode", "_size", "ended")
+    __slots__ = ("_buffer", "_early", "_fragments", "_max", "_need", "_opcode", "_size", "_text", "ended")
 
     def __init__(self, max_message_bytes: int) -> None:
         self._buffer: bytearray | None = None
@@ -86,6 +108,8 @@ class FrameReader:
         self._opcode = 0
         self._size = 0
         self._max = max_message_bytes
+        self._text: codecs.IncrementalDecoder | None = None  # of a text message that comes in pieces
+        self._early: _EarlyText | None = None  # of a text frame that is not whole yet
         self.ended = False
 
     def feed(self, data: bytes) -> list[FrameEvent]:
@@ -96,7 +120,7 @@ class FrameReader:
             # Gathered in place until the frame is whole, so that a message that comes byte by byte costs no more.
             self._buffer += data
             if len(self._buffer) < self._need:
-                return []
+                return self._look_ahead()
             data = bytes(self._buffer)
         return self._read(data)
 
@@ -114,7 +138,7 @@ class FrameReader:
             events.append(broken.violation)
         self._need -= position
         self._buffer = None if self.ended or position == len(buffer) else bytearray(buffer[position:])
-        return events
+        return events + self._look_ahead() if self._early is not None else events
 
     def _frame(self, buffer: bytes, start: int, events: list[FrameEvent]) -> int:
         """Read one frame at `start`; returns its length, or 0 while it is incomplete and `_need` says where it ends."""
@@ -145,11 +169,15 @@ class FrameReader:
         # Judged from the header alone, so that no one makes us hold what we would refuse.
         if opcode < CLOSE and self._size + length > self._max:
             raise _Broken(CloseCode.MESSAGE_TOO_BIG, f"longer than {self._max} bytes")
-        end = header + 4 + length
+        mask_at, end = start + header, header + 4 + length
+        self._need = start + header + 4
+        if available < header + 4:
+            return 0
         self._need = start + end
         if available < end:
+            if opcode < CLOSE and (opcode or self._opcode) == TEXT:
+                self._early = _EarlyText(header + 4, buffer[mask_at : mask_at + 4])
             return 0
-        mask_at = start + header
         payload = _unmask(buffer[mask_at + 4 : start + end], buffer[mask_at : mask_at + 4])
         if opcode >= CLOSE:
             self._control(opcode, payload, events)
@@ -174,6 +202,12 @@ class FrameReader:
             raise _Broken(CloseCode.PROTOCOL_ERROR, "fragments out of order")
 
     def _data(self, opcode: int, fin: int, payload: bytes, events: list[FrameEvent]) -> None:
+        kind = opcode or self._opcode
+        early, self._early = self._early, None
+        if kind == TEXT and (early is not None or not fin or self._text is not None):
+            self._judge(payload[early.judged :] if early is not None else payload, final=bool(fin))
+        if fin:
+            self._text = None
         if self._fragments is None:
             if fin:
                 events.append(_message(opcode, payload))
@@ -184,8 +218,28 @@ class FrameReader:
         self._size = len(self._fragments)
         if fin:
             whole = bytes(self._fragments)
-            self._fragments, self._size = None, 0
-            events.append(_message(self._opcode, whole))
+            self._fragments, self._size, self._opcode = None, 0, 0
+            events.append(_message(kind, whole))
+
+    def _look_ahead(self) -> list[FrameEvent]:
+        """Judge what came of a text frame that is not whole yet."""
+        if self._early is None or self._buffer is None:
+            return []
+        try:
+            self._judge(self._early.next(self._buffer), final=False)
+        except _Broken as broken:
+            self.ended, self._buffer = True, None
+            return [broken.violation]
+        return []
+
+    def _judge(self, payload: bytes, *, final: bool) -> None:
+        """Go on with the text of the message under way."""
+        if self._text is None:
+            self._text = _utf8()
+        try:
+            self._text.decode(payload, final)
+        except UnicodeDecodeError:
+            raise _Broken(CloseCode.INVALID_PAYLOAD, "text is not UTF-8") from None
 
     def _control(self, opcode: int, payload: bytes, events: list[FrameEvent]) -> None:
         if opcode == PING:
