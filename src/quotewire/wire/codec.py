@@ -1,62 +1,131 @@
-"""Bytes for the wire: each quote is encoded once and framed once for each dialect, however many clients want it."""
+"""Bytes for the wire: each quote is encoded once and framed once for each form, however many clients want it."""
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Hashable, Iterable, Sequence
 from enum import Enum
 
 import msgspec
 
 from quotewire.market.quote import Quote
-from quotewire.wire.frames import text_frame
+from quotewire.wire.frames import BINARY, TEXT, frame
+from quotewire.wire.options import ALWAYS, QUOTE_FIELDS
 
-_encoder = msgspec.json.Encoder()
+_json = msgspec.json.Encoder().encode
+_msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Form(Enum):
-    """The wire forms a quote is framed in; the values index `EncodedQuote.frames`."""
+    """The wire forms a quote is framed in; the values index `EncodedQuote`'s frames."""
 
     NATIVE = 0
     PLAIN = 1
+    MSGPACK = 2
 
 
 _OPENING = {Form.NATIVE: b'{"type":"quotes","quotes":[', Form.PLAIN: b'{"quotes":['}
-_CLOSING = b"]}"
+_POSITION = ("symbolId", "epoch", "sequence")
+_ALL_BUT_POSITION = tuple(name for name in QUOTE_FIELDS if name not in _POSITION)
 
 
-def encode_quote(quote: Quote) -> bytes:
-    """Encode one quote object, the same in every dialect."""
-    return _encoder.encode(quote)
+def message_frame(form: Form, payload: bytes) -> bytes:
+    """Frame one message of this form: binary for MessagePack, text for JSON."""
+    return frame(BINARY if form is Form.MSGPACK else TEXT, payload)
 
 
-def quotes_frame(form: Form, encoded: Iterable[bytes]) -> bytes:
-    """Frame one message that carries these encoded quotes."""
-    return text_frame(_OPENING[form] + b",".join(encoded) + _CLOSING)
+def encode_quote(quote: Quote, form: Form = Form.NATIVE, fields: Sequence[str] | None = None) -> bytes:
+    """Encode one whole quote: all of it, or `ALWAYS` and these fields (wire names)."""
+    encode = _msgpack if form is Form.MSGPACK else _json
+    if fields is None:
+        return encode(quote)
+    return encode({name: getattr(quote, QUOTE_FIELDS[name]) for name in (*ALWAYS, *fields)})
 
 
-def skipped_frame(count: int) -> bytes:
-    """Frame the native message that tells a client how many updates were conflated away for it."""
-    return text_frame(b'{"type":"quotes","quotes":[],"skipped":%d}' % count)
+def encode_delta(quote: Quote, base: Quote, form: Form = Form.NATIVE, fields: Sequence[str] | None = None) -> bytes:
+    """Encode what a client that has `base` must change to have `quote`: the position and the changed fields."""
+    told: dict[str, object] = {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence}
+    told["delta"] = True
+    for name in _ALL_BUT_POSITION if fields is None else (*ALWAYS, *fields):
+        value = getattr(quote, QUOTE_FIELDS[name])
+        if value != getattr(base, QUOTE_FIELDS[name]):
+            told[name] = value
+    return (_msgpack if form is Form.MSGPACK else _json)(told)
+
+
+def quotes_frame(form: Form, bodies: Iterable[bytes], *, skipped: int = 0, lag_ms: int = 0) -> bytes:
+    """Frame one message that carries these encoded quotes; what the plain dialect has no key for is left out."""
+    if form is Form.MSGPACK:
+        return frame(BINARY, _msgpack_quotes(tuple(bodies), skipped, lag_ms))
+    told = b"]"
+    if form is Form.NATIVE:
+        told += b',"skipped":%d' % skipped if skipped else b""
+        told += b',"lagMs":%d' % lag_ms if lag_ms else b""
+    return frame(TEXT, _OPENING[form] + b",".join(bodies) + told + b"}")
+
+
+def _msgpack_quotes(bodies: tuple[bytes, ...], skipped: int, lag_ms: int) -> bytes:
+    extra = [(name, value) for name, value in ((b"\xa7skipped", skipped), (b"\xa5lagMs", lag_ms)) if value]
+    head = bytes((0x82 + len(extra),)) + b"\xa4type\xa6quotes\xa6quotes" + msgpack_array(len(bodies))
+    return head + b"".join(bodies) + b"".join(name + _msgpack(value) for name, value in extra)
+
+
+def msgpack_array(length: int) -> bytes:
+    """The head of a MessagePack array of so many elements."""
+    if length < 16:
+        return bytes((0x90 | length,))
+    return struct.pack("!BH", 0xDC, length) if length < 65536 else struct.pack("!BI", 0xDD, length)
+
+
+def skipped_frame(count: int, form: Form = Form.NATIVE, lag_ms: int = 0) -> bytes:
+    """Frame the message that tells a client how many updates were conflated away for it."""
+    return quotes_frame(form, (), skipped=count, lag_ms=lag_ms)
 
 
 class EncodedQuote:
     """One update with its bytes, made on first need and shared by all who want them."""
 
-    __slots__ = ("_frames", "_object", "quote")
+    __slots__ = ("_bodies", "_frames", "_views", "quote")
 
     def __init__(self, quote: Quote) -> None:
         self.quote = quote
-        self._object: bytes | None = None
-        self._frames: list[bytes | None] = [None, None]
+        self._bodies: list[bytes | None] = [None, None]
+        self._frames: list[bytes | None] = [None, None, None]
+        self._views: dict[tuple[Hashable, ...], bytes] | None = None
 
     @property
     def object(self) -> bytes:
-        """The quote object alone."""
-        if self._object is None:
-            self._object = encode_quote(self.quote)
-        return self._object
+        """The quote alone, as JSON."""
+        return self.body(Form.NATIVE)
 
-    def frame(self, form: Form) -> bytes:
-        """The quote as a whole framed message."""
+    def body(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
+        """The whole quote alone, or this selection of it."""
+        packed = form is Form.MSGPACK
+        if fields is not None:
+            return self._view((packed, fields), form, fields, None)
+        made = self._bodies[packed]
+        if made is None:
+            made = self._bodies[packed] = encode_quote(self.quote, form)
+        return made
+
+    def delta(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
+        """What changed since `base`, an older quote of the symbol."""
+        key = (form is Form.MSGPACK, fields, base.epoch, base.sequence)
+        return self._view(key, form, fields, base)
+
+    def frame(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
+        """The whole quote, or this selection of it, as a framed message."""
+        if fields is not None:
+            return quotes_frame(form, (self.body(form, fields),))
         made = self._frames[form.value]
         if made is None:
-            made = self._frames[form.value] = quotes_frame(form, (self.object,))
+            made = self._frames[form.value] = quotes_frame(form, (self.body(form),))
+        return made
+
+    def _view(self, key: tuple[Hashable, ...], form: Form, fields: tuple[str, ...] | None, base: Quote | None) -> bytes:
+        if self._views is None:
+            self._views = {}
+        made = self._views.get(key)
+        if made is None:
+            quote = self.quote
+            made = encode_quote(quote, form, fields) if base is None else encode_delta(quote, base, form, fields)
+            self._views[key] = made
         return made

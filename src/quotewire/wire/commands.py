@@ -1,8 +1,10 @@
 """What a client can ask, whichever dialect it speaks, and what can be wrong with what it sent."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from quotewire.wire.codes import ErrorCode
+from quotewire.wire.options import DEFAULT_OPTIONS, Options, Position
 
 Timestamp = int | float | str | None
 
@@ -23,12 +25,14 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Want these symbols too."""
+    """Want these symbols too, delivered like this. `positions`: where the client stands in symbols it had before."""
 
     names: tuple[str, ...]
     ids: tuple[int, ...]
     request_id: str | None = None
     timestamp: Timestamp = None
+    options: Options = DEFAULT_OPTIONS
+    positions: Mapping[int, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@
 """
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -33,6 +33,7 @@ from quotewire.wire.commands import (
 from quotewire.wire.dialect import Dialect, Facts, result_of
 from quotewire.wire.limits import SessionLimits
 from quotewire.wire.messages import SymbolResult
+from quotewire.wire.options import DEFAULT_OPTIONS, Options, Position
 
 
 class Phase(Enum):
@@ -91,10 +92,12 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Deliver these symbols from now on, after one snapshot of them."""
+    """Deliver these symbols from now on: after what was missed since `positions`, else after a snapshot."""
 
     ids: tuple[int, ...]
     request_id: str | None
+    options: Options = DEFAULT_OPTIONS
+    positions: Mapping[int, Position] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +288,10 @@ class ServerSession:
         # Left before it is told, so that nothing of these symbols follows the answer.
         effects: list[Effect] = [Leave(leaving)] if leaving else []
         effects.append(Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions])))
-        if joining or isinstance(command, Add):
+        if isinstance(command, Add):
+            positions = {i: command.positions[i] for i in joining if i in command.positions}
+            effects.append(Join(joining, command.request_id, command.options, positions))
+        elif joining:
             effects.append(Join(joining, command.request_id))
         return effects
 
