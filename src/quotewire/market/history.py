@@ -55,6 +55,10 @@ class Ring:
             return None
         return list(islice(self._quotes, sequence + 1 - first.sequence, None))
 
+    def recent(self) -> list[Quote]:
+        """All that is kept, oldest first."""
+        return list(self._quotes)
+
 
 class History:
     """The rings of all symbols. `depth` updates for each of at most `max_symbols`."""
@@ -83,6 +87,15 @@ class History:
         """All updates of a symbol after this position, oldest first; None when that cannot be told: there is a gap."""
         ring = self._rings.get(symbol_id)
         return None if ring is None else ring.since(epoch, sequence)
+
+    def recent(self, symbol_id: int) -> list[Quote]:
+        """All that is kept of a symbol, oldest first."""
+        ring = self._rings.get(symbol_id)
+        return [] if ring is None else ring.recent()
+
+    def symbols(self) -> list[int]:
+        """The ids of all symbols kept, the longest unchanged first."""
+        return list(self._rings)
 
     def drop(self, symbol_id: int) -> None:
         """Forget a symbol; unknown ids are ignored."""

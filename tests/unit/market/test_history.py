@@ -91,3 +91,14 @@ def test_the_symbol_unchanged_for_longest_goes_first() -> None:
 def test_no_room_is_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="room for at least one"):
         History(**sizes).add(quote(1))
+
+
+def test_all_that_is_kept_can_be_read_oldest_first() -> None:
+    history = History(depth=2, max_symbols=2)
+    for each in (quote(1), quote(2), quote(3), quote(7, symbol_id=9)):
+        history.add(each)
+
+    assert sequences(history.recent(8049)) == [2, 3]
+    assert sequences(history.recent(9)) == [7]
+    assert history.recent(10) == []
+    assert history.symbols() == [8049, 9]
