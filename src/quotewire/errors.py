@@ -13,6 +13,7 @@ QuotewireError
 │   ├── UpstreamUnavailableError no answer, a broken answer, or a 5xx
 │   └── UpstreamRefusedError    a definite refusal with Questrade's own code (unknown symbol, bad argument, scope)
 ├── StorageError            this machine's: the data directory cannot be read or written
+├── BusError                this program's: its own processes do not understand or reach each other
 └── IllegalEventError       this program's: a state machine was given an event its state does not allow
 
 Each carries `code` (stable, for machines), `fault` (whose it is) and `retryable` (what next).
@@ -138,6 +139,14 @@ class StorageError(QuotewireError):
 
     code = "storage"
     fault = Fault.LOCAL
+
+
+class BusError(QuotewireError):
+    """What another process of the gateway said cannot be understood, or it cannot be reached: that process ends."""
+
+    code = "bus"
+    fault = Fault.LOCAL
+    retryable = True
 
 
 class IllegalEventError(QuotewireError):

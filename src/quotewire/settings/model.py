@@ -14,6 +14,7 @@ class Settings:
     environment: str
     host: str
     port: int
+    workers: int
     public_url: str | None
     cors_origins: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]

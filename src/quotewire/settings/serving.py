@@ -21,6 +21,15 @@ VARIABLES: tuple[Variable, ...] = (
         "One port for everything.",
     ),
     Variable(
+        "QUOTEWIRE_WORKERS",
+        "workers",
+        integer(1, 64),
+        "a number, 1 to 64",
+        "1",
+        "Processes that serve clients. 1: one process does everything; more: one process for the logins, and that many"
+        " for clients, on the one port. `quotewire serve --workers N` goes before it.",
+    ),
+    Variable(
         "QUOTEWIRE_PUBLIC_URL",
         "public_url",
         public_url,

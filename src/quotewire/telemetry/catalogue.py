@@ -12,6 +12,14 @@ class Kind(StrEnum):
     GAUGE = "gauge"
 
 
+class Merge(StrEnum):
+    """How the values of several processes become the gateway's."""
+
+    SUM = "sum"
+    MAX = "max"
+    MEAN = "mean"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric. `labels` have few values each: never a client, a symbol or an attempt number."""
@@ -20,6 +28,7 @@ class Metric:
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    merge: Merge = Merge.SUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,8 @@ class Sample:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("quotewire_uptime_seconds", Kind.GAUGE, "Since this process began to serve."),
-    Metric("quotewire_ready", Kind.GAUGE, "1 when quotes can be served live, else 0."),
+    Metric("quotewire_uptime_seconds", Kind.GAUGE, "Since this process began to serve.", merge=Merge.MAX),
+    Metric("quotewire_ready", Kind.GAUGE, "1 when quotes can be served live, else 0.", merge=Merge.MAX),
     Metric("quotewire_connections", Kind.GAUGE, "WebSockets open now."),
     Metric("quotewire_connections_opened_total", Kind.COUNTER, "WebSockets opened.", ("dialect",)),
     Metric("quotewire_connections_refused_total", Kind.COUNTER, "Openings refused, by HTTP status.", ("status",)),
@@ -46,8 +55,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("quotewire_deliveries_total", Kind.COUNTER, "Updates put into clients' outboxes."),
     Metric("quotewire_updates_skipped_total", Kind.COUNTER, "Updates conflated away for slow clients."),
     Metric("quotewire_clients_waiting", Kind.GAUGE, "Clients whose socket takes no more now."),
-    Metric("quotewire_symbols_wanted", Kind.GAUGE, "Symbols at least one client wants."),
-    Metric("quotewire_symbols_known", Kind.GAUGE, "Symbols with a quote in memory."),
+    Metric("quotewire_symbols_wanted", Kind.GAUGE, "Symbols at least one client wants.", merge=Merge.MAX),
+    Metric("quotewire_symbols_known", Kind.GAUGE, "Symbols with a quote in memory.", merge=Merge.MAX),
     Metric("quotewire_persons", Kind.GAUGE, "Persons whose login is held.", ("active",)),
     Metric("quotewire_upstream_connected", Kind.GAUGE, "1 while a Questrade stream is up, else 0."),
     Metric("quotewire_upstream", Kind.GAUGE, "Readings of the upstream, by name.", ("reading",)),
@@ -76,7 +85,25 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("quotewire_client_reports_total", Kind.COUNTER, "Reports clients made of themselves."),
     Metric("quotewire_client_reported_total", Kind.COUNTER, "What clients counted, summed.", ("count",)),
-    Metric("quotewire_client_latency_milliseconds", Kind.GAUGE, "Mean of the latencies clients reported last."),
+    Metric(
+        "quotewire_client_latency_milliseconds",
+        Kind.GAUGE,
+        "Mean of the latencies clients reported last.",
+        merge=Merge.MEAN,
+    ),
+    Metric(
+        "quotewire_bus_nodes",
+        Kind.GAUGE,
+        "Worker processes that have all the others have. With workers only, as the next ones.",
+    ),
+    Metric(
+        "quotewire_bus_joins_total",
+        Kind.COUNTER,
+        "Worker processes that joined, those that took another's place included.",
+    ),
+    Metric("quotewire_bus_behind", Kind.GAUGE, "Symbols worker processes are behind in, added up."),
+    Metric("quotewire_bus_held_back_total", Kind.COUNTER, "Updates held back for a worker process that lagged."),
+    Metric("quotewire_bus_missed_total", Kind.COUNTER, "Updates a worker process will never get: told as gaps."),
 )
 """The catalogue, in the order it is exported."""
 

@@ -1,0 +1,1 @@
+"""What carries quotes, wants and questions between the process that owns the upstream and those that serve clients."""
