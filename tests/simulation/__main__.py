@@ -6,8 +6,8 @@ import time
 from collections import Counter
 
 from tests.simulation.blocks import run_many
-from tests.simulation.faults import timetable
 from tests.simulation.run import Result, simulate
+from tests.simulation.timetables import timetable
 
 
 def main() -> int:

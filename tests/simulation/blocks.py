@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.simulation.faults import timetable
 from tests.simulation.run import Result, simulate
+from tests.simulation.timetables import timetable
 
 BLOCK = 20
 

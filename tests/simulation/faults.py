@@ -1,6 +1,5 @@
-"""What can go wrong, and timetables of it: what Questrade is like in one seed, and which faults come when."""
+"""What can go wrong, and what Questrade is like: the vocabulary of timetables."""
 
-import random
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,6 +37,9 @@ class Kind(StrEnum):
     SHORT_LIVES = "short_lives"  # somebody else goes on doing so
     # streams
     DROP = "drop"
+    KILLS = "kills"  # one login's stream is ended again and again, in many ways
+    KILLS_ROUND = "kills_round"  # another login's each time
+    KILLS_MANY = "kills_many"  # all but one login's at once, another one spared each time
     EVICTED = "evicted"
     REFUSED = "refused"
     UPGRADE_HANG = "upgrade_hang"
@@ -53,6 +55,11 @@ class Kind(StrEnum):
     PORT_CHANGE = "port_change"
     HOST_CHANGE = "host_change"
     HOST_GONE = "host_gone"
+    PORT_DEAD = "port_dead"  # streams end and cannot be had; calls go on
+    # limits, people, the market
+    HOUR_SPENT = "hour_spent"  # somebody else spent nearly all of the hour's calls
+    OPT_OUT = "opt_out"  # a person's login may carry no stream
+    HALT = "halt"  # a symbol is halted
     # everything at once
     OUTAGE = "outage"
     BLACK_HOLE = "black_hole"  # no answers, no refusals
@@ -62,6 +69,7 @@ class Kind(StrEnum):
     PAUSE = "pause"
     CLOCK_STEP = "clock_step"
     DISK_FULL = "disk_full"
+    VAULT_LOCKED = "vault_locked"  # the vault can be neither read nor written
 
 
 HAZARDS = frozenset({Kind.TOKEN_LOST, Kind.TOKEN_GARBLED, Kind.TOKEN_524, Kind.REVOKED, Kind.CHILD_KILLED})
@@ -80,6 +88,10 @@ MOMENTARY = frozenset(
         Kind.CLOCK_STEP,
     }
 )
+
+
+KILLING = frozenset({Kind.DROP, Kind.EVICTED, Kind.KILLS, Kind.KILLS_ROUND, Kind.KILLS_MANY})
+"""These end streams and spoil nothing: whoever comes back at once is served."""
 
 
 class Point(StrEnum):
@@ -133,10 +145,14 @@ class Nature:
     latency_s: float = 0.04
     jitter_s: float = 0.02
     pace_s: float = 2.5
+    tick_s: float = 1.0
+    flicker: float = 0.0  # the part of a symbol's changes that are of its bid alone, to and fro between two
+    doubles: bool = False  # A/B
     clock_ahead_s: float = 0.0
     opening_s: float = 36_600.0  # of the day, in Toronto
     wants_change: bool = True
     acts_every_s: float = 30.0  # clients ask something at most this seldom
+    linger_s: float = 30.0
     shuffles: bool = False
 
 
@@ -157,76 +173,3 @@ class Timetable:
     def __str__(self) -> str:
         rows = "\n".join(f"  {fault}" for fault in self.faults)
         return f"seed {self.seed}\n  {self.nature}\n{rows}"
-
-
-def nature_of(chance: random.Random) -> Nature:
-    """A Questrade."""
-    persons = PERSONS[: chance.choice((1, 2, 2, 3))]
-    symbols = chance.randint(3, 10)
-    return Nature(
-        persons=persons,
-        symbols=symbols,
-        wanted=chance.randint(1, symbols),
-        symbols_per_stream=chance.choice((500, 500, 500, 3)),
-        second_get=chance.choice(("replace", "replace", "add", "reconnect")),
-        get_shows_new=chance.random() < 0.7,
-        refresh_ends_stream_s=chance.choice((0.0, 0.0, 5.0, -1.0)),
-        expiry_ends_stream=chance.random() < 0.7,
-        expires_in=chance.choice((1800, 1800, 1800, 300, 60)),
-        api_server=chance.choice(
-            (
-                "https://api{:02d}.iq.questrade.com/",
-                "https://api{:02d}.iq.questrade.com",
-                "https://api{:02d}.iq.questrade.com/v1",
-            )
-        ),
-        evict_code=chance.choice((0, 0, 1000, 1006, 4001)),
-        latency_s=chance.choice((0.005, 0.04, 0.04, 0.25)),
-        jitter_s=chance.choice((0.0, 0.02, 0.2)),
-        clock_ahead_s=chance.choice((0.0, 0.0, 2.5, -40.0)),
-        wants_change=chance.random() < 0.6,
-        shuffles=chance.random() < 0.5,
-    )
-
-
-def draw(chance: random.Random, kind: Kind, at: float, longest_s: float, persons: tuple[str, ...]) -> Fault:
-    """A fault of a kind."""
-    lasts = 0.0 if kind in MOMENTARY else chance.uniform(0.5, longest_s) ** chance.choice((0.6, 1.0))
-    whom = chance.choice((None, *persons))
-    amount = chance.random()
-    point = None
-    match kind:
-        case Kind.REVOKED | Kind.ACCESS_KILLED | Kind.SHORT_LIVES | Kind.EVICTED:
-            whom = chance.choice(persons)
-        case Kind.CHILD_KILLED:
-            point, whom = chance.choice(tuple(Point)), None
-        case (
-            Kind.LOGIN_ERROR
-            | Kind.LOGIN_BUSY
-            | Kind.LOGIN_PAGE
-            | Kind.LOGIN_DOWN
-            | Kind.LOGIN_BROKEN
-            | Kind.LOGIN_HANG
-            | Kind.LOGIN_SLOW
-        ):
-            whom = None  # the login server does not know who calls before it has read the token
-        case Kind.CRASH | Kind.RESTART | Kind.PAUSE | Kind.CLOCK_STEP | Kind.DISK_FULL | Kind.OUTAGE | Kind.BLACK_HOLE:
-            whom = None
-        case _:
-            pass
-    if kind is Kind.DISK_FULL:
-        lasts = min(lasts, 40.0)
-    return Fault(kind, round(at, 2), round(at + lasts, 2), whom, round(amount, 3), point)
-
-
-def timetable(seed: int) -> Timetable:
-    """The timetable of a seed."""
-    chance = random.Random(seed)
-    nature = nature_of(chance)
-    span = chance.choice((20.0, 40.0, 60.0))
-    kinds = [kind for kind in Kind if kind not in HAZARDS or chance.random() < 0.3]
-    count = chance.choice((1, 1, 2, 2, 3, 4, 6))
-    faults = [
-        draw(chance, chance.choice(kinds), chance.uniform(0.0, span), span / 2, nature.persons) for _ in range(count)
-    ]
-    return Timetable(seed, nature, tuple(sorted(faults, key=lambda fault: (fault.at, fault.kind))))

@@ -12,7 +12,6 @@ from quotewire.questrade.tokens import Event, Granted, Token
 from quotewire.settings import Settings, load
 from quotewire.testing.virtual import VirtualLoop, VirtualProcess
 from quotewire.upstream import redeemer
-from quotewire.upstream.plan import Limits
 from quotewire.upstream.redeemer import Ending, Errand, Means, Report
 from quotewire.upstream.spawn import START_S
 from quotewire.upstream.supervisor import Upstream
@@ -50,6 +49,21 @@ class SimulatedVault(Vault):
         self._perhaps_die(Point.KEPT)
         return token
 
+    def persons(self) -> list[str]:
+        """As the real one, if it can be read."""
+        self._perhaps_locked()
+        return super().persons()
+
+    def streaming(self) -> dict[str, bool]:
+        """As the real one, if it can be read."""
+        self._perhaps_locked()
+        return super().streaming()
+
+    def _perhaps_locked(self) -> None:
+        process = VirtualProcess.current()
+        if process is not None and process.name in self.network.running and self.network.struck(Kind.VAULT_LOCKED):
+            raise StorageError("the vault is locked by another program")
+
     def _step(self, person: str, event: Event) -> Token:
         if self.network.struck(Kind.DISK_FULL) is not None:
             raise StorageError("the disk is full")
@@ -77,7 +91,7 @@ class Gateway:
         self.starts = 0
         self.reasons: list[str] = []  # newest first
         self._epoch = network.broker.market.epoch - ahead_s
-        self._settings = _settings(data_dir)
+        self._settings = _settings(data_dir, nature)
         self._chance = chance
         self._locks: dict[str, VirtualProcess] = {}
         self._children: dict[VirtualProcess, asyncio.Future[Report]] = {}
@@ -131,11 +145,11 @@ class Gateway:
                 self.open_vault(),
                 on_quotes=lambda quotes: self._quotes(process, quotes),
                 on_state=lambda state: self._state(process, state),
-                limits=Limits(symbols_per_stream=self.nature.symbols_per_stream),
                 world=self.world,
             )
             self.upstream = upstream
             upstream.want(self.wanted)
+            self.network.later(2.0, self.network.running.add, process.name)
             await upstream.run()
         except Exception as error:
             watch.fail("X1 no exception escapes", f"the upstream ended with {error!r}")
@@ -241,7 +255,7 @@ class Gateway:
                         await upstream.refresh(self._chance.choice(self.nature.persons), force=True)
                     case _:
                         upstream.report()
-        except (UpstreamError, TimeoutError):
+        except (UpstreamError, StorageError, TimeoutError):
             pass
         except Exception as error:
             self.network.watch.fail("X1 no exception escapes", f"{what} raised {error!r}")
@@ -305,5 +319,15 @@ class Gateway:
         return True
 
 
-def _settings(data_dir: Path) -> Settings:
-    return load({"QUOTEWIRE_DATA_DIR": str(data_dir), "PORT": "0"})
+def _settings(data_dir: Path, nature: Nature) -> Settings:
+    linger_ms = str(int(nature.linger_s * 1000))
+    doubles = "on" if nature.doubles else "off"
+    return load(
+        {
+            "QUOTEWIRE_DATA_DIR": str(data_dir),
+            "PORT": "0",
+            "QUOTEWIRE_LINGER": linger_ms,
+            "QUOTEWIRE_AB": doubles,
+            "QUOTEWIRE_SYMBOLS_PER_STREAM": str(nature.symbols_per_stream),
+        }
+    )

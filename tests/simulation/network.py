@@ -53,6 +53,7 @@ class Network:
         self.start = loop.time()
         self.context = contextvars.copy_context()  # outside any process
         self.gone_hosts: set[int] = set()
+        self.running: set[str] = set()  # processes that are past their start
         self.chance = chance
         broker.after_refresh = self._refreshed
 
@@ -250,7 +251,7 @@ class Network:
             return None
         if (
             wire.has_ended
-            or self.struck(Kind.REFUSED, *DOWN, person=person)
+            or self.struck(Kind.REFUSED, Kind.PORT_DEAD, *DOWN, person=person)
             or not self.broker.listens(wire.host, wire.port)
         ):
             return Broken(httpx.ConnectError)

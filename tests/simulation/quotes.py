@@ -1,7 +1,7 @@
 """What clients are told, held against what the model sent: nothing lost, nothing twice, nothing old called new."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -9,7 +9,6 @@ from quotewire.market.calendar import MarketPhase
 from quotewire.market.freshness import DEFAULT_THRESHOLDS, EXTENDED, live_window_s
 from quotewire.market.quote import Freshness, Quote, Source
 from tests.simulation.broker import Broker
-from tests.simulation.market import version_of
 
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
@@ -51,12 +50,10 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Seen:
-    """What a client has of one symbol."""
+    """What a client has of one symbol. `version` is the oldest that it can be, where several look alike."""
 
     quote: Quote
     version: int
-    at: float
-    data_at: float = 0.0  # when a frame or poll with it was read last
     roadless_since: float | None = None
 
 
@@ -69,6 +66,7 @@ class QuoteWatch:
     _owed: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
     _epochs: dict[int, int] = field(default_factory=dict)
     _brought: dict[int, set[int]] = field(default_factory=dict)
+    _newest: dict[int, int] = field(default_factory=dict)
     _data_at: dict[int, float] = field(default_factory=dict)
     updates: int = 0
     pace_slack: float = PACE_SLACK
@@ -80,6 +78,7 @@ class QuoteWatch:
         self.seen.clear()
         self._owed.clear()
         self._brought.clear()
+        self._newest.clear()
         self._data_at.clear()
 
     def delivered(self, wire: Bearer, versions: dict[int, int]) -> None:
@@ -87,24 +86,36 @@ class QuoteWatch:
         now = self.watch.now()
         asked = self.watch.broker.accounts[wire.person].asked if wire.person else frozenset()
         for symbol_id, version in versions.items():
-            self._brought.setdefault(symbol_id, set()).add(version)
+            newest = self._newest.get(symbol_id, -1)
+            self._bring(symbol_id, version)
             if symbol_id not in asked:  # it may be handed on and need not
                 continue
             self._data_at[symbol_id] = now
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
-            if len(self.watch.roads.carriers(symbol_id)) > 1:  # which of them is believed is the gateway's choice
-                continue
-            owed = self._owed.setdefault(symbol_id, deque())
-            known = owed[-1][0] if owed else self.seen[symbol_id].version if symbol_id in self.seen else -1
-            if version > known:
-                owed.append((version, now))
+            if version > newest:
+                self._owe(symbol_id, version, now)
 
     def polled(self, versions: dict[int, int]) -> None:
         """The gateway has read a REST answer."""
         for symbol_id, version in versions.items():
             self._data_at[symbol_id] = self.watch.now()
-            self._brought.setdefault(symbol_id, set()).add(version)
+            self._bring(symbol_id, version)
+
+    def _bring(self, symbol_id: int, version: int) -> None:
+        self._brought.setdefault(symbol_id, set()).add(version)
+        self._newest[symbol_id] = max(self._newest.get(symbol_id, -1), version)
+
+    def _owe(self, symbol_id: int, version: int, now: float) -> None:
+        """It is the newest of all that came, so clients have to get it, unless it looks like what they have."""
+        market, seen = self.watch.broker.market, self.seen.get(symbol_id)
+        owed = self._owed.setdefault(symbol_id, deque())
+        if owed and market.is_alike(symbol_id, owed[-1][0], version):
+            owed[-1] = (version, owed[-1][1])
+        elif not owed and seen is not None and market.is_alike(symbol_id, seen.version, version):
+            seen.version = version
+        else:
+            owed.append((version, now))
 
     def handed_on(self, quotes: list[Quote]) -> None:
         """Clients are told."""
@@ -114,20 +125,32 @@ class QuoteWatch:
 
     def _one(self, quote: Quote) -> None:
         watch, symbol_id = self.watch, quote.symbol_id
-        version = version_of(quote)
-        if version is None:
+        versions = watch.broker.market.versions_of(quote)
+        if not versions:
             watch.fail("Q1 a quote is whole", f"the fields of {quote} do not belong together")
             return
-        watch.note(f"quote {symbol_id} {quote.sequence} v{version} {quote.freshness} {quote.source}")
         before = self.seen.get(symbol_id)
+        version = self._placed(symbol_id, versions, before)
+        watch.note(f"quote {symbol_id} {quote.sequence} v{version} {quote.freshness} {quote.source}")
         self._in_order(quote, version, before)
         self._accounted_for(quote, version, before)
-        now = watch.now()
+        if quote.is_halted and quote.freshness in TRUSTED:
+            watch.fail("H1 halted is told", f"{symbol_id} is halted and called {quote.freshness}")
         if before is None or version != before.version:
-            self._data_at[symbol_id] = now
-        self.seen[symbol_id] = Seen(
-            quote, version, now, self._data_at.get(symbol_id, now), before.roadless_since if before else None
-        )
+            self._data_at[symbol_id] = watch.now()
+        self.seen[symbol_id] = Seen(quote, version, before.roadless_since if before else None)
+
+    def _placed(self, symbol_id: int, versions: Sequence[int], before: Seen | None) -> int:
+        """Which version an update is, where several look alike: what it was, what is owed, or the next that came."""
+        if before is not None and before.version in versions:
+            return before.version
+        owed = self._owed.get(symbol_id)
+        if owed and owed[0][0] in versions:
+            return owed[0][0]
+        brought = self._brought.get(symbol_id, set())
+        came = [version for version in versions if version in brought]
+        known = before.version if before is not None else -1
+        return next((version for version in came if version > known), came[-1] if came else versions[-1])
 
     def _in_order(self, quote: Quote, version: int, before: Seen | None) -> None:
         fail, symbol_id = self.watch.fail, quote.symbol_id
@@ -191,7 +214,7 @@ class QuoteWatch:
         age = now - self._data_at.get(symbol_id, now)
         if age > window:
             watch.fail("F2 live is young", f"{symbol_id} is live, {age:.1f} s after its last data")
-        if market.version_at(symbol_id, now - window) > seen.version:
+        if market.version_at(symbol_id, now - window) > market.last_alike(symbol_id, seen.version):
             watch.fail("F3 live is the newest", f"{symbol_id} is live at version {seen.version}")
 
     def is_polled(self, symbol_id: int) -> bool:
@@ -203,7 +226,21 @@ class QuoteWatch:
         seen, market, now = self.seen.get(symbol_id), self.watch.broker.market, self.watch.now()
         if seen is None:
             return False
+        version = market.last_alike(symbol_id, seen.version)
         if market.phase(now) is MarketPhase.CLOSED:
-            return seen.quote.freshness is Freshness.CLOSED and seen.version == market.version(symbol_id)
-        recent = market.version_at(symbol_id, now - OTHER_DELAY_S)
-        return seen.quote.freshness in TRUSTED and seen.quote.source is Source.STREAM and seen.version >= recent
+            return seen.quote.freshness is Freshness.CLOSED and version == market.version(symbol_id)
+        if version < market.version_at(symbol_id, now - OTHER_DELAY_S) or seen.quote.source is not Source.STREAM:
+            return False
+        if market.is_halted(symbol_id, version):
+            return seen.quote.freshness is Freshness.HALTED
+        return seen.quote.freshness in TRUSTED
+
+    def behind_s(self, symbol_id: int) -> float | None:
+        """For how long what a client has has not been the exchange's newest; None when there is nothing."""
+        seen, market = self.seen.get(symbol_id), self.watch.broker.market
+        if seen is None:
+            return None
+        version = market.last_alike(symbol_id, seen.version)
+        if version == market.version(symbol_id):
+            return 0.0
+        return self.watch.now() - market.made_at(symbol_id, version + 1)

@@ -12,23 +12,20 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from quotewire.market.calendar import TORONTO
 from quotewire.testing import virtual
 from quotewire.testing.virtual import DeadlockError, LivelockError
 from tests.simulation import strikes
 from tests.simulation.broker import Broker
 from tests.simulation.faults import Fault, Kind, Timetable
 from tests.simulation.gateway import Gateway
-from tests.simulation.market import Market
+from tests.simulation.market import DAY, Market
 from tests.simulation.network import Network
 from tests.simulation.watch import Breach, Watch
 
-DAY: Final = datetime(2026, 3, 3, tzinfo=TORONTO).timestamp()
-TICK_S: Final = 1.0
+LOOK_S: Final = 1.0
 BOUND_S: Final = 150.0
 """After the last fault every wanted symbol is live again within this."""
 STEADY_S: Final = 3.0
@@ -103,7 +100,11 @@ class Simulation:
         self.loop = virtual.current_loop()
         self.start = self.loop.time()
         market = Market(
-            nature.symbols, nature.pace_s, DAY + nature.opening_s - self.start, random.Random(f"{seed} market")
+            nature.symbols,
+            nature.pace_s,
+            DAY + nature.opening_s - self.start,
+            random.Random(f"{seed} market"),
+            flicker=nature.flicker,
         )
         notes: list[Callable[[str], None]] = []
         broker = Broker(nature, market, random.Random(f"{seed} broker"), lambda text: notes[0](text))
@@ -225,20 +226,22 @@ class Simulation:
     # --- the world goes on ---
 
     async def _market(self) -> None:
+        tick_s = self.table.nature.tick_s
         while True:
-            await asyncio.sleep(TICK_S)
-            self.network.broker.tick(self.loop.time(), TICK_S)
+            await asyncio.sleep(tick_s)
+            self.network.broker.tick(self.loop.time(), tick_s)
 
     async def _clients(self) -> None:
+        nature = self.table.nature
         await asyncio.sleep(0.5)
         self.gateway.ask("resolve")
         while True:
-            await asyncio.sleep(self.chance.uniform(2.0, self.table.nature.acts_every_s))
+            await asyncio.sleep(self.chance.uniform(min(2.0, nature.acts_every_s / 8), nature.acts_every_s))
             act = self.chance.choice(ACTS)
             if act != "want":
                 self.watch.note(f"client {act}")
                 self.gateway.ask(act)
-            elif self.table.nature.wants_change and self.now < self.table.last_end:
+            elif nature.wants_change and self.now < self.table.last_end:
                 wanted = self._choose()
                 self.watch.note(f"client wants {sorted(wanted)}")
                 self.gateway.want(wanted)
@@ -290,6 +293,10 @@ class Simulation:
         """What the vault holds."""
         token = self._vault.get(person)
         return "" if token is None else token.refresh_token
+
+    def set_streaming(self, person: str, allowed: bool) -> None:
+        """The operator says whether the person's login may carry a stream."""
+        self._vault.set_streaming(person, allowed)
 
     def persons(self, fault: Fault) -> tuple[str, ...]:
         """Whom a fault concerns."""

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
+from quotewire.simulator.limits import ALLOWANCES
 from quotewire.testing.virtual import VirtualProcess
 from tests.simulation.faults import Fault, Kind, Point, Timetable
 from tests.simulation.gateway import Gateway
@@ -28,6 +30,9 @@ class Run(Protocol):
     def refresh_token(self, person: str) -> str:
         """What the vault holds."""
 
+    def set_streaming(self, person: str, allowed: bool) -> None:
+        """The operator says whether the person's login may carry a stream."""
+
 
 def begin(run: Run, fault: Fault) -> None:
     """A fault begins."""
@@ -47,7 +52,60 @@ def _nothing(run: Run, fault: Fault) -> None:
 
 def _end_sockets(run: Run, fault: Fault) -> None:
     for wire in run.network.live(fault.person):
-        wire.end(0 if fault.amount < 0.5 else 1001)
+        wire.end(run.network.chance.choice(CLOSES))
+
+
+CLOSES: Final = (0, 0, 1000, 1001, 1005, 1006, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4008)
+"""Close codes that a stream was ever ended with, and some that it was not; 0 and 1006 are no close at all."""
+
+
+def _kill(run: Run, person: str) -> None:
+    run.watch.note(f"kills {person}'s stream")
+    for wire in run.network.live(person):
+        wire.end(run.network.chance.choice(CLOSES))
+
+
+def _again(run: Run, fault: Fault, work: "Callable[[Run, Fault, int], None]", count: int = 0) -> None:
+    """Do it every few seconds while the fault lasts."""
+    if fault in run.network.active:
+        work(run, fault, count)
+        run.network.later(0.4 + 6.0 * fault.amount, _again, run, fault, work, count + 1)
+
+
+def _kill_one(run: Run, fault: Fault, count: int) -> None:
+    _kill(run, fault.person or run.table.nature.persons[0])
+
+
+def _kill_next(run: Run, fault: Fault, count: int) -> None:
+    persons = run.table.nature.persons
+    _kill(run, persons[count % len(persons)])
+
+
+def _kill_others(run: Run, fault: Fault, count: int) -> None:
+    persons = run.table.nature.persons
+    for at, person in enumerate(persons):
+        if at != count % len(persons):
+            _kill(run, person)
+
+
+def _spend_hour(run: Run, fault: Fault) -> None:
+    """Nearly all of the hour's calls are gone; the hour ends with the fault."""
+    for person in run.persons(fault):
+        for category, bucket in run.network.broker.accounts[person].buckets.items():
+            bucket.hour_ends = run.start + fault.until
+            bucket.used = max(ALLOWANCES[category].per_hour - 1 - int(40 * fault.amount), bucket.used)
+
+
+def _opt(run: Run, fault: Fault, *, allowed: bool) -> None:
+    if allowed and run.network.struck(Kind.OPT_OUT, person=fault.person):
+        return
+    for person in run.persons(fault):
+        run.set_streaming(person, allowed)
+
+
+def _halt(run: Run, fault: Fault, *, halted: bool) -> None:
+    ids, now = run.network.broker.market.ids, run.network.loop.time()
+    run.network.broker.market.halt(ids[int(fault.amount * len(ids))], now, halted=halted)
 
 
 def _evict(run: Run, fault: Fault) -> None:
@@ -176,6 +234,13 @@ def _step_clock(run: Run, fault: Fault) -> None:
 
 BEGIN: Final[dict[Kind, Callable[[Run, Fault], None]]] = {
     Kind.DROP: _end_sockets,
+    Kind.KILLS: partial(_again, work=_kill_one),
+    Kind.KILLS_ROUND: partial(_again, work=_kill_next),
+    Kind.KILLS_MANY: partial(_again, work=_kill_others),
+    Kind.PORT_DEAD: _end_sockets,
+    Kind.HOUR_SPENT: _spend_hour,
+    Kind.OPT_OUT: partial(_opt, allowed=False),
+    Kind.HALT: partial(_halt, halted=True),
     Kind.OUTAGE: _end_sockets,
     Kind.BLACK_HOLE: _swallow,
     Kind.EVICTED: _evict,
@@ -199,4 +264,6 @@ END: Final[dict[Kind, Callable[[Run, Fault], None]]] = {
     Kind.RESTART: _come_back,
     Kind.CHILD_KILLED: _disarm,
     Kind.PAUSE: _go_on,
+    Kind.OPT_OUT: partial(_opt, allowed=True),
+    Kind.HALT: partial(_halt, halted=False),
 }

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from tests.simulation.faults import Nature, timetable
+from tests.simulation.faults import Nature
 from tests.simulation.run import simulate
+from tests.simulation.timetables import timetable
 
 CALM = Nature(persons=("alice", "bob"), symbols=6, wanted=6, least_wanted=6, wants_change=False)
 
@@ -17,7 +18,7 @@ def test_a_seed_gives_the_same_events_twice(seed: int) -> None:
 
 
 def test_another_process_with_other_hashes_gives_the_same_events() -> None:
-    program = "from tests.simulation.run import *; from tests.simulation.faults import *; "
+    program = "from tests.simulation.run import *; from tests.simulation.timetables import *; "
     program += "print(*(simulate(timetable(seed)).digest for seed in (5, 53, 443)))"
     told = {
         subprocess.run(

@@ -8,8 +8,9 @@ from multiprocessing import get_context
 import pytest
 
 from tests.simulation.blocks import run_block
-from tests.simulation.faults import Kind, timetable
+from tests.simulation.faults import Kind
 from tests.simulation.run import Result
+from tests.simulation.timetables import timetable
 
 SEEDS = 2000
 BLOCKS = 40

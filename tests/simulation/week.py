@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Final
 
 from quotewire.market.calendar import TORONTO, MarketPhase, phase_at
-from tests.simulation.faults import HAZARDS, Fault, Kind, Nature, Timetable, draw
-from tests.simulation.market import EXCHANGE
-from tests.simulation.run import DAY, Result, simulate
+from tests.simulation.faults import HAZARDS, Fault, Kind, Nature, Timetable
+from tests.simulation.market import DAY, EXCHANGE
+from tests.simulation.run import Result, simulate
+from tests.simulation.timetables import draw
 
 HOUR_S: Final = 3600.0
 MONDAY_MORNING_S: Final = -86_400.0 + 7 * HOUR_S  # the day of the simulation is a Tuesday

@@ -6,6 +6,7 @@ refresh. It is somebody else's text: before an access token goes there, the host
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -37,6 +38,12 @@ def check(api_server: str, allowed: Sequence[str]) -> ApiServer:
     `allowed` are host names, `*.` in front standing for one or more labels. Accepted are https on the default port to
     an allowed host, and http or https on any port to an allowed loopback host. Raises UntrustedHostError otherwise.
     """
+    return _checked(api_server, tuple(allowed))
+
+
+@lru_cache(maxsize=64)
+def _checked(api_server: str, allowed: tuple[str, ...]) -> ApiServer:
+    """Remembered, because it is asked before every call and is the same from one refresh to the next."""
     try:
         parts = urlsplit(api_server.strip())
         host, port = (parts.hostname or "").lower().rstrip("."), parts.port
