@@ -20,8 +20,8 @@ from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
 from quotewire.wire.handshake import Opening, Refusal, check, offered_subprotocols
 from quotewire.wire.limits import SessionLimits
-from quotewire.wire.messages import SUBPROTOCOL_JSON
-from quotewire.wire.native import NativeDialect
+from quotewire.wire.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 RESOLVE_DEADLINE_S = 10.0
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
-NATIVE, PLAIN = NativeDialect(), PlainDialect()
+NATIVE, MSGPACK, PLAIN = NativeDialect(), MsgpackDialect(), PlainDialect()
+SUBPROTOCOLS: dict[str, Dialect] = {SUBPROTOCOL_JSON: NATIVE, SUBPROTOCOL_MSGPACK: MSGPACK}
 TOLD_CLOSE_CODES = frozenset({*map(int, CloseCode), 1005, 1006})
 
 
@@ -135,17 +136,20 @@ class Gate:
         if opening.path == PLAIN_PATH:
             return PLAIN, None
         offered = offered_subprotocols(opening)
-        if offered and SUBPROTOCOL_JSON not in offered:
-            told = f"none of the subprotocols offered is spoken here; {SUBPROTOCOL_JSON} is"
+        if not offered:
+            return NATIVE, None
+        chosen = next((name for name in offered if name in SUBPROTOCOLS), None)
+        if chosen is None:
+            told = f"none of the subprotocols offered is spoken here; {' and '.join(SUBPROTOCOLS)} are"
             return Refusal(400, "unsupported_subprotocol", told)
-        return NATIVE, SUBPROTOCOL_JSON if offered else None
+        return SUBPROTOCOLS[chosen], chosen
 
     def enter(self, connection: "Connection") -> None:
         """A connection is open."""
         self.connections.add(connection)
         self.empty.clear()
         self._by_address[connection.address] += 1
-        self.opened["native" if connection.dialect is NATIVE else "plain"] += 1
+        self.opened[connection.form.name.lower()] += 1
 
     def exit(self, connection: "Connection", code: int) -> None:
         """A connection is gone."""

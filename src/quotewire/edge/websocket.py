@@ -15,7 +15,7 @@ from quotewire.edge.gate import Gate
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.outbox import Outbox
 from quotewire.wire import session as s
-from quotewire.wire.codec import Form, skipped_frame
+from quotewire.wire.codec import Form, message_frame, skipped_frame
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate
 from quotewire.wire.dialect import Dialect
@@ -33,7 +33,6 @@ from quotewire.wire.frames import (
     Violation,
     close_frame,
     frame,
-    text_frame,
 )
 from quotewire.wire.handshake import CONNECTION_ID, SAFE_LABEL
 from quotewire.wire.messages import UpstreamState
@@ -172,9 +171,7 @@ class Connection(asyncio.Protocol):
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed, if its dialect does."""
         try:
-            payload = self.dialect.status(state)
-            if payload is not None and self._session.phase is s.Phase.LIVE:
-                self._send(payload)
+            self._do(self._session.upstream(state), self._loop.time())
         except Exception as error:  # noqa: BLE001  the hub tells others after this one; `failed` reports it
             self.failed("tell_upstream", error)
 
@@ -191,6 +188,10 @@ class Connection(asyncio.Protocol):
         """The gateway is stopping."""
         now = self._loop.time()
         self._do(self._session.broken(CloseCode.GOING_AWAY, CLOSES[CloseCode.GOING_AWAY].reason, now), now)
+
+    def tell_reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> None:
+        """Have the client open another connection after `after_ms`, and close this one before `deadline_ms`."""
+        self._do(self._session.reconnect(after_ms, deadline_ms, reason), self._loop.time())
 
     def shutdown(self) -> None:
         """Uvicorn's name for `go_away`."""
@@ -217,8 +218,9 @@ class Connection(asyncio.Protocol):
                     self._write([frame(PONG, payload)])
             case CloseFrame(code, _):
                 self._peer_closed(code)
-            case BinaryMessage():
-                self._do(self._session.broken(ErrorCode.BINARY_NOT_SUPPORTED, "send text messages", now), now)
+            case BinaryMessage(message):
+                self._gate.messages_in += 1
+                self._do(self._session.binary(message, now), now)
             case Violation(code, reason):
                 self._violated(code, reason, now)
 
@@ -322,14 +324,14 @@ class Connection(asyncio.Protocol):
 
     def _write_owed(self) -> None:
         owed, skipped = self.outbox.take()
-        if skipped and self.form is Form.NATIVE:
+        if skipped and self.form is not Form.PLAIN:
             # Told first: the client then knows why the sequences that follow leap.
-            owed = [skipped_frame(skipped), *owed]
+            owed = [skipped_frame(skipped, self.form), *owed]
         if owed:
             self._write(owed)
 
     def _send(self, payload: bytes) -> None:
-        self._write([text_frame(payload)])
+        self._write([message_frame(self.form, payload)])
 
     def _write(self, frames: list[bytes]) -> None:
         if self._transport is None:

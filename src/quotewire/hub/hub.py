@@ -67,7 +67,7 @@ class Hub:
         """
         client.outbox.drop(tuple(symbol_ids))
         grown = self._subscriptions.add(client, symbol_ids)
-        known = [self._latest[symbol_id].object for symbol_id in symbol_ids if symbol_id in self._latest]
+        known = [self._latest[symbol_id].body(client.form) for symbol_id in symbol_ids if symbol_id in self._latest]
         if grown:
             self._on_wanted(self._subscriptions.wanted())
         return known

@@ -11,10 +11,12 @@ class ErrorCode(StrEnum):
     """`code` of an error message. Those in `CLOSING` are followed by the close code named there."""
 
     INVALID_JSON = "invalid_json"
+    INVALID_MSGPACK = "invalid_msgpack"
     INVALID_MESSAGE = "invalid_message"
     UNKNOWN_TYPE = "unknown_type"
     INVALID_UTF8 = "invalid_utf8"
     BINARY_NOT_SUPPORTED = "binary_not_supported"
+    TEXT_NOT_SUPPORTED = "text_not_supported"
     MESSAGE_TOO_BIG = "message_too_big"
     NOT_AUTHENTICATED = "not_authenticated"
     ALREADY_AUTHENTICATED = "already_authenticated"
@@ -23,6 +25,8 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_PROTOCOL = "unsupported_protocol"
     TOO_MANY_SYMBOLS = "too_many_symbols"
     TOO_MANY_COMMANDS = "too_many_commands"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     TOO_MANY_ERRORS = "too_many_errors"
     UNKNOWN_SYMBOL = "unknown_symbol"
     NOT_QUOTABLE = "not_quotable"
@@ -46,6 +50,8 @@ class CloseCode(IntEnum):
     PONG_TIMEOUT = 4003
     IDLE_TIMEOUT = 4004
     SLOW_CONSUMER = 4005
+    TOO_MANY_CONNECTIONS = 4006
+    RATE_LIMITED = 4007
     INVALID_JSON = 4500
     TOO_MANY_ERRORS = 4501
     UNSUPPORTED_PROTOCOL = 4502
@@ -66,7 +72,11 @@ CLOSES: dict[CloseCode, Close] = {
         Close(CloseCode.NORMAL_CLOSURE, False, "closed as asked"),
         Close(CloseCode.GOING_AWAY, True, "the gateway is stopping; reconnect"),
         Close(CloseCode.PROTOCOL_ERROR, False, "the WebSocket protocol was violated"),
-        Close(CloseCode.UNSUPPORTED_DATA, False, "binary messages are not part of this dialect; send text"),
+        Close(
+            CloseCode.UNSUPPORTED_DATA,
+            False,
+            "this dialect is spoken in the other kind of message, text or binary",
+        ),
         Close(CloseCode.INVALID_PAYLOAD, False, "a text message was not valid UTF-8"),
         Close(CloseCode.MESSAGE_TOO_BIG, False, "the message is longer than the gateway accepts"),
         Close(CloseCode.INTERNAL_ERROR, True, "the gateway failed to serve this connection; reconnect"),
@@ -75,7 +85,9 @@ CLOSES: dict[CloseCode, Close] = {
         Close(CloseCode.PONG_TIMEOUT, True, "no pong came in time; reconnect"),
         Close(CloseCode.IDLE_TIMEOUT, True, "nothing was heard for too long; reconnect"),
         Close(CloseCode.SLOW_CONSUMER, True, "the connection could not take what it was owed; reconnect"),
-        Close(CloseCode.INVALID_JSON, False, "a message was not a JSON object"),
+        Close(CloseCode.TOO_MANY_CONNECTIONS, True, "too many connections of this key; close some, then reconnect"),
+        Close(CloseCode.RATE_LIMITED, True, "more messages came than the gateway serves; reconnect and send fewer"),
+        Close(CloseCode.INVALID_JSON, False, "a message was not a JSON object, or a MessagePack map"),
         Close(CloseCode.TOO_MANY_ERRORS, False, "too many messages could not be served"),
         Close(CloseCode.UNSUPPORTED_PROTOCOL, False, "this protocol version is not spoken here"),
         Close(CloseCode.NOT_AUTHENTICATED, False, "the first message must authenticate"),
@@ -85,13 +97,16 @@ CLOSES: dict[CloseCode, Close] = {
 
 CLOSING: dict[ErrorCode, CloseCode] = {
     ErrorCode.INVALID_JSON: CloseCode.INVALID_JSON,
+    ErrorCode.INVALID_MSGPACK: CloseCode.INVALID_JSON,
     ErrorCode.INVALID_UTF8: CloseCode.INVALID_PAYLOAD,
     ErrorCode.BINARY_NOT_SUPPORTED: CloseCode.UNSUPPORTED_DATA,
+    ErrorCode.TEXT_NOT_SUPPORTED: CloseCode.UNSUPPORTED_DATA,
     ErrorCode.MESSAGE_TOO_BIG: CloseCode.MESSAGE_TOO_BIG,
     ErrorCode.NOT_AUTHENTICATED: CloseCode.NOT_AUTHENTICATED,
     ErrorCode.UNAUTHORIZED: CloseCode.TOKEN_REFUSED,
     ErrorCode.AUTH_TIMEOUT: CloseCode.AUTH_TIMEOUT,
     ErrorCode.UNSUPPORTED_PROTOCOL: CloseCode.UNSUPPORTED_PROTOCOL,
+    ErrorCode.TOO_MANY_CONNECTIONS: CloseCode.TOO_MANY_CONNECTIONS,
     ErrorCode.TOO_MANY_ERRORS: CloseCode.TOO_MANY_ERRORS,
     ErrorCode.SLOW_CONSUMER: CloseCode.SLOW_CONSUMER,
     ErrorCode.INTERNAL_ERROR: CloseCode.INTERNAL_ERROR,
@@ -103,6 +118,8 @@ RETRYABLE: frozenset[ErrorCode] = frozenset(
         ErrorCode.UNAUTHORIZED,
         ErrorCode.AUTH_TIMEOUT,
         ErrorCode.TOO_MANY_COMMANDS,
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.TOO_MANY_CONNECTIONS,
         ErrorCode.UPSTREAM_UNAVAILABLE,
         ErrorCode.SLOW_CONSUMER,
         ErrorCode.INTERNAL_ERROR,

@@ -11,13 +11,14 @@ Timestamp = int | float | str | None
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """Open the session with this token (kept out of `repr` by `__repr__`)."""
+    """Open the session with this token (kept out of `repr` by `__repr__`). `capabilities`: what the client can take."""
 
     token: str
     connection_id: str | None = None
     client_version: str | None = None
     request_id: str | None = None
     timestamp: Timestamp = None
+    capabilities: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Authenticate(connection_id={self.connection_id!r}, request_id={self.request_id!r})"
@@ -65,6 +66,9 @@ class AskPong:
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """A message that needs no answer."""
+
+    request_id: str | None = None
+    timestamp: Timestamp = None
 
 
 @dataclass(frozen=True, slots=True)

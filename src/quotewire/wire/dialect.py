@@ -1,14 +1,16 @@
 """What a dialect must be able to do for the session: read what a client sends, and phrase what it is told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.commands import Command, Problem, Resolution, SymbolCommand, Timestamp
 from quotewire.wire.messages import SymbolResult, UpstreamState
+from quotewire.wire.options import Gap
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,31 +26,44 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamState
 
 
+NOTHING: Agreed = frozenset()
+
+
 class Dialect(Protocol):
-    """One way of speaking. Stateless: one instance serves every connection."""
+    """One way of speaking. Stateless: one instance serves every connection.
+
+    What a client sends is text or, where `binary` is true, bytes; the session sees to it that no other comes here.
+    """
 
     form: Form
+    binary: bool
 
-    def first(self, text: str) -> Command:
+    def first(self, data: str | bytes) -> Command:
         """Read the first message of a connection."""
 
-    def read(self, text: str) -> Command:
+    def read(self, data: str | bytes) -> Command:
         """Read any later message."""
 
-    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp) -> bytes:
-        """Phrase the answer to a good token."""
+    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
+        """Phrase the answer to a good token. `agreed`: the capabilities in force."""
 
     def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
         """Phrase the answer to a symbol command."""
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
-        """Phrase a snapshot of encoded quotes; None when there is nothing to say."""
+        """Phrase a snapshot of quotes encoded in this form; None when there is nothing to say."""
+
+    def gap(self, gaps: Sequence[Gap], request_id: str | None) -> bytes | None:
+        """Phrase updates that will not come; None when this dialect does not tell them."""
 
     def pong(self, timestamp: Timestamp, request_id: str | None, server_time: int) -> bytes:
         """Phrase the answer to a ping."""
 
     def status(self, upstream: UpstreamState) -> bytes | None:
         """Phrase a change of the upstream; None when this dialect does not tell it."""
+
+    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> bytes | None:
+        """Phrase that the client should move to another connection; None when this dialect does not tell it."""
 
     def error(self, problem: Problem) -> bytes:
         """Phrase a problem."""
@@ -62,23 +77,30 @@ class _Head(msgspec.Struct):
     timestamp: Any = None
 
 
-_head = msgspec.json.Decoder(_Head)
+json_head: Callable[[str | bytes], _Head] = msgspec.json.Decoder(_Head).decode
+msgpack_head: Callable[[bytes], _Head] = msgspec.msgpack.Decoder(_Head).decode
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """All that decoding a text can raise: bad JSON or types, a lone surrogate, too deep a nest."""
 
 
-def explain(text: str, error: Exception, known_types: Sequence[str]) -> Problem:
-    """Turn a decoding failure of `text` into a problem that says what is wrong, with the request id if there is one."""
+NOT_JSON = Problem(ErrorCode.INVALID_JSON, "the message is not a JSON object")
+
+
+def explain(head: Callable[[], _Head], error: Exception, known_types: Sequence[str], unreadable: Problem) -> Problem:
+    """Turn a decoding failure into a problem that says what is wrong, with the request id if there is one.
+
+    `head` reads what it can of the message; where it cannot, the problem is `unreadable`.
+    """
     try:
-        head = _head.decode(text)
+        seen = head()
     except UNREADABLE:
-        return Problem(ErrorCode.INVALID_JSON, "the message is not a JSON object")
-    request_id = head.requestId if isinstance(head.requestId, str) and len(head.requestId) <= 128 else None
-    timed = type(head.timestamp) in (int, float) or (isinstance(head.timestamp, str) and len(head.timestamp) <= 128)
-    timestamp = head.timestamp if timed else None
-    if known_types and (not isinstance(head.type, str) or head.type not in known_types):
-        shown = repr(head.type)[:80]
+        return unreadable
+    request_id = seen.requestId if isinstance(seen.requestId, str) and len(seen.requestId) <= 128 else None
+    timed = type(seen.timestamp) in (int, float) or (isinstance(seen.timestamp, str) and len(seen.timestamp) <= 128)
+    timestamp = seen.timestamp if timed else None
+    if known_types and (not isinstance(seen.type, str) or seen.type not in known_types):
+        shown = repr(seen.type[:80]) if isinstance(seen.type, str) else "that is no text"
         message = f"there is no message type {shown}; known are {', '.join(known_types)}"
         return Problem(ErrorCode.UNKNOWN_TYPE, message, request_id, timestamp)
     return Problem(ErrorCode.INVALID_MESSAGE, str(error)[:200], request_id, timestamp)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Durations in seconds. `wall_ms` turns a monotonic `now` into milliseconds since 1970."""
+    """Durations in seconds. `wall_ms` turns a monotonic `now` into milliseconds since 1970.
+
+    `commands_per_s`: messages a second a client may send in the long run, `command_burst` of them at once; 0: no limit.
+    """
 
     upgrade_timeout_s: float
     auth_timeout_s: float
@@ -17,5 +20,7 @@ class SessionLimits:
     max_symbols: int
     wall_ms: Callable[[float], int]
     max_pending_commands: int = 64
+    commands_per_s: float = 0.0
+    command_burst: int = 1
     max_errors: int = 20
     error_window_s: float = 60.0

@@ -1,7 +1,8 @@
 """The messages of the native protocol v1 (spec/PROTOCOL.md) and of the plain dialect, as typed values.
 
-Every message is a JSON object. Native ones name themselves in `type`. Unknown keys are ignored in both directions, so
-that a newer peer can say more; new fields always have defaults, and none is ever retyped.
+Every message is a JSON object, or the same as a MessagePack map. Native ones name themselves in `type`. Unknown keys
+are ignored in both directions, so that a newer peer can say more; new fields always have defaults, and none is ever
+retyped.
 """
 
 from typing import Annotated
@@ -11,14 +12,20 @@ from msgspec import Meta
 
 from quotewire.market.quote import Quote, SymbolId
 from quotewire.wire.codes import ErrorCode
+from quotewire.wire.options import Gap, Mode
 
 RequestId = Annotated[str, Meta(max_length=128)]
 Timestamp = int | float | Annotated[str, Meta(max_length=128)] | None
 SymbolName = Annotated[str, Meta(min_length=1, max_length=64)]
 TokenText = Annotated[str, Meta(min_length=1, max_length=4096)]
 
+Count = Annotated[int, Meta(ge=0, lt=2**53)]
+CapabilityName = Annotated[str, Meta(max_length=64)]
+
 PROTOCOL_VERSION = 1
 SUBPROTOCOL_JSON = "quotewire.v1.json"
+SUBPROTOCOL_MSGPACK = "quotewire.v1.msgpack"
+MAX_CAPABILITIES = 64
 
 
 class Message(msgspec.Struct, tag_field="type", rename="camel", kw_only=True, omit_defaults=True, frozen=True):
@@ -42,13 +49,23 @@ class Hello(Message, tag="hello", frozen=True):
     protocol: int = PROTOCOL_VERSION
     connection_id: str | None = None
     client_version: str | None = None
+    capabilities: Annotated[list[CapabilityName], Meta(max_length=MAX_CAPABILITIES)] = []
 
 
 class Subscribe(Message, tag="subscribe", frozen=True):
-    """Add symbols, by name or Questrade id, to what this connection wants."""
+    """Add symbols, by name or Questrade id, to what this connection wants, or change how they are delivered.
+
+    `fields`: names of a quote's fields, None for all. `max_rate`: updates a second and symbol, 0 for no limit.
+    `resume`: `(symbol_id, epoch, sequence)` of symbols wanted, with the last position the client has of each.
+    """
 
     symbols: list[SymbolName] = []
     ids: list[SymbolId] = []
+    fields: list[str] | None = None
+    max_rate: float = 0.0
+    delta: bool = False
+    mode: Mode = Mode.ADAPTIVE
+    resume: list[tuple[SymbolId, Count, Count]] = []
 
 
 class Unsubscribe(Message, tag="unsubscribe", frozen=True):
@@ -84,6 +101,7 @@ class Welcome(Message, tag="welcome", frozen=True):
     max_message_bytes: int
     max_symbols: int
     upstream: "UpstreamState"
+    capabilities: list[str] = []
 
 
 class SymbolResult(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, frozen=True):
@@ -116,10 +134,32 @@ class Snapshot(Message, tag="snapshot", frozen=True):
 
 
 class Quotes(Message, tag="quotes", frozen=True):
-    """Live updates, oldest first. `skipped` counts updates conflated away for this client since its last message."""
+    """Live updates, oldest first; each of them whole, or a delta.
+
+    `skipped` counts updates conflated away for this client since its last message, `lag_ms` is how long the oldest of
+    what is written with it had waited for the connection.
+    """
 
     quotes: list[Quote]
     skipped: int = 0
+    lag_ms: int = 0
+
+
+class Gaps(Message, tag="gap", frozen=True):
+    """Updates that this client will not get, and why."""
+
+    gaps: list[Gap]
+
+
+class Reconnect(Message, tag="reconnect", frozen=True):
+    """The gateway is going: open another connection after `after_ms`, and close this one before `deadline_ms`.
+
+    Both count from the moment the message is received.
+    """
+
+    after_ms: int
+    deadline_ms: int
+    reason: str
 
 
 class UpstreamState(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True, frozen=True):
@@ -152,4 +192,4 @@ class Error(Message, tag="error", frozen=True):
     retryable: bool = False
 
 
-ServerMessage = Welcome | Subscribed | Unsubscribed | Snapshot | Quotes | Status | Pong | Error
+ServerMessage = Welcome | Subscribed | Unsubscribed | Snapshot | Quotes | Gaps | Status | Reconnect | Pong | Error

@@ -1,14 +1,14 @@
-"""The native dialect, `quotewire.v1.json` (PROTOCOL.md sections 3 and 4)."""
+"""The native dialect, `quotewire.v1.json` and `quotewire.v1.msgpack` (PROTOCOL.md sections 3 and 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from quotewire.wire import messages
-from quotewire.wire.codec import Form
+from quotewire.wire.capabilities import Agreed
+from quotewire.wire.codec import Form, msgpack_array
 from quotewire.wire.codes import RETRYABLE, ErrorCode
 from quotewire.wire.commands import (
-    Add,
     AskPong,
     Authenticate,
     Command,
@@ -18,25 +18,31 @@ from quotewire.wire.commands import (
     SymbolCommand,
     Timestamp,
 )
-from quotewire.wire.dialect import UNREADABLE, Facts, explain
+from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head, msgpack_head
 from quotewire.wire.messages import PROTOCOL_VERSION, SymbolResult, UpstreamState
+from quotewire.wire.options import Gap
+from quotewire.wire.wishes import add
 
-_decoder = msgspec.json.Decoder(messages.ClientMessage)
-_encode = msgspec.json.Encoder().encode
+_json = msgspec.json.Encoder().encode
+_json_message: Callable[[str | bytes], messages.ClientMessage] = msgspec.json.Decoder(messages.ClientMessage).decode
+_msgpack = msgspec.msgpack.Encoder().encode
+_msgpack_message: Callable[[bytes], messages.ClientMessage] = msgspec.msgpack.Decoder(messages.ClientMessage).decode
 KNOWN_TYPES = ("hello", "subscribe", "unsubscribe", "ping", "pong")
+NOT_MSGPACK = Problem(ErrorCode.INVALID_MSGPACK, "the message is not a MessagePack map with text keys")
 
 
 class NativeDialect:
-    """Reads and phrases the messages of wire/messages.py."""
+    """Reads and phrases the messages of wire/messages.py, as JSON."""
 
     form = Form.NATIVE
+    binary = False
 
-    def first(self, text: str) -> Command:
+    def first(self, data: str | bytes) -> Command:
         """Only `hello` may come first."""
-        command = self.read(text)
+        command = self.read(data)
         if isinstance(command, Authenticate):
             return command
-        if isinstance(command, Problem) and command.code in (ErrorCode.INVALID_JSON, ErrorCode.UNSUPPORTED_PROTOCOL):
+        if isinstance(command, Problem) and command.code in SAID_FIRST:
             return command
         problem = Problem(ErrorCode.NOT_AUTHENTICATED, "the first message must be hello, with a token")
         if isinstance(command, Problem):
@@ -45,17 +51,17 @@ class NativeDialect:
             return problem
         return Problem(problem.code, problem.message, command.request_id, command.timestamp)
 
-    def read(self, text: str) -> Command:
+    def read(self, data: str | bytes) -> Command:
         """Read one message; a bad one becomes a `Problem`."""
         try:
-            message = _decoder.decode(text)
+            message = self._decode(data)
         except UNREADABLE as error:
-            return explain(text, error, KNOWN_TYPES)
+            return self._explain(data, error)
         match message:
             case messages.Hello():
                 return _hello(message)
             case messages.Subscribe():
-                return Add(tuple(message.symbols), tuple(message.ids), message.request_id, message.timestamp)
+                return add(message)
             case messages.Unsubscribe():
                 return Remove(tuple(message.symbols), tuple(message.ids), message.request_id, message.timestamp)
             case messages.Ping():
@@ -63,42 +69,95 @@ class NativeDialect:
             case _:
                 return Nothing()
 
-    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp) -> bytes:
+    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase `welcome`."""
         fields = {name: getattr(facts, name) for name in facts.__struct_fields__}
-        return _encode(
-            messages.Welcome(protocol=PROTOCOL_VERSION, request_id=request_id, timestamp=timestamp, **fields)
+        welcome = messages.Welcome(
+            protocol=PROTOCOL_VERSION,
+            request_id=request_id,
+            timestamp=timestamp,
+            capabilities=sorted(agreed),
+            **fields,
         )
+        return self._encode(welcome)
 
     def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
         """Phrase `subscribed` or `unsubscribed`."""
         kind = messages.Unsubscribed if isinstance(command, Remove) else messages.Subscribed
-        return _encode(kind(results=list(results), request_id=command.request_id, timestamp=command.timestamp))
+        return self._encode(kind(results=list(results), request_id=command.request_id, timestamp=command.timestamp))
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
-        named = b"" if request_id is None else b'"requestId":' + _encode(request_id) + b","
+        named = b"" if request_id is None else b'"requestId":' + _json(request_id) + b","
         return b'{"type":"snapshot",' + named + b'"quotes":[' + b",".join(quotes) + b"]}"
+
+    def gap(self, gaps: Sequence[Gap], request_id: str | None) -> bytes:
+        """Phrase `gap`."""
+        return self._encode(messages.Gaps(gaps=list(gaps), request_id=request_id))
 
     def pong(self, timestamp: Timestamp, request_id: str | None, server_time: int) -> bytes:
         """Phrase `pong`."""
-        return _encode(messages.Pong(timestamp=timestamp, request_id=request_id, server_time=server_time))
+        return self._encode(messages.Pong(timestamp=timestamp, request_id=request_id, server_time=server_time))
 
     def status(self, upstream: UpstreamState) -> bytes:
         """Phrase `status`."""
-        return _encode(messages.Status(upstream=upstream))
+        return self._encode(messages.Status(upstream=upstream))
+
+    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> bytes:
+        """Phrase `reconnect`."""
+        return self._encode(messages.Reconnect(after_ms=after_ms, deadline_ms=deadline_ms, reason=reason))
 
     def error(self, problem: Problem) -> bytes:
         """Phrase `error`."""
-        return _encode(
-            messages.Error(
-                code=problem.code,
-                message=problem.message,
-                retryable=problem.code in RETRYABLE,
-                request_id=problem.request_id,
-                timestamp=problem.timestamp,
-            )
+        error = messages.Error(
+            code=problem.code,
+            message=problem.message,
+            retryable=problem.code in RETRYABLE,
+            request_id=problem.request_id,
+            timestamp=problem.timestamp,
         )
+        return self._encode(error)
+
+    # --- the encoding ---
+
+    def _encode(self, message: messages.Message) -> bytes:
+        return _json(message)
+
+    def _decode(self, data: str | bytes) -> messages.ClientMessage:
+        return _json_message(data)
+
+    def _explain(self, data: str | bytes, error: Exception) -> Problem:
+        return explain(lambda: json_head(data), error, KNOWN_TYPES, NOT_JSON)
+
+
+class MsgpackDialect(NativeDialect):
+    """The same messages as MessagePack."""
+
+    form = Form.MSGPACK
+    binary = True
+
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
+        """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
+        named = b"" if request_id is None else b"\xa9requestId" + _msgpack(request_id)
+        head = b"\x82" if request_id is None else b"\x83"
+        return head + b"\xa4type\xa8snapshot" + named + b"\xa6quotes" + msgpack_array(len(quotes)) + b"".join(quotes)
+
+    def _encode(self, message: messages.Message) -> bytes:
+        return _msgpack(message)
+
+    def _decode(self, data: str | bytes) -> messages.ClientMessage:
+        return _msgpack_message(_bytes(data))
+
+    def _explain(self, data: str | bytes, error: Exception) -> Problem:
+        return explain(lambda: msgpack_head(_bytes(data)), error, KNOWN_TYPES, NOT_MSGPACK)
+
+
+SAID_FIRST = frozenset({ErrorCode.INVALID_JSON, ErrorCode.INVALID_MSGPACK, ErrorCode.UNSUPPORTED_PROTOCOL})
+"""What is wrong with a first message beyond its not being `hello`."""
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()
 
 
 def _hello(message: messages.Hello) -> Command:
@@ -106,5 +165,10 @@ def _hello(message: messages.Hello) -> Command:
         told = f"protocol {message.protocol} is not spoken here; protocol {PROTOCOL_VERSION} is"
         return Problem(ErrorCode.UNSUPPORTED_PROTOCOL, told, message.request_id, message.timestamp)
     return Authenticate(
-        message.token, message.connection_id, message.client_version, message.request_id, message.timestamp
+        message.token,
+        message.connection_id,
+        message.client_version,
+        message.request_id,
+        message.timestamp,
+        tuple(message.capabilities),
     )

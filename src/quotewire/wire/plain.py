@@ -6,11 +6,13 @@ from typing import Literal
 import msgspec
 
 from quotewire.market.quote import SymbolId
+from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import RETRYABLE, ErrorCode
 from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand
-from quotewire.wire.dialect import UNREADABLE, Facts, explain
+from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head
 from quotewire.wire.messages import RequestId, SymbolResult, Timestamp, UpstreamState
+from quotewire.wire.options import Gap
 
 MAX_TOKEN_CHARACTERS = 4096
 
@@ -45,23 +47,24 @@ class PlainDialect:
     """Reads and phrases the messages that front ends of this system have always used."""
 
     form = Form.PLAIN
+    binary = False
 
-    def first(self, text: str) -> Command:
+    def first(self, data: str | bytes) -> Command:
         """Take the first message as the token itself."""
-        token = text.strip()
+        token = str(data).strip()
         if not token or len(token) > MAX_TOKEN_CHARACTERS:
             return Problem(ErrorCode.UNAUTHORIZED, "the first message must be an access token of this gateway")
         return Authenticate(token)
 
-    def read(self, text: str) -> Command:
+    def read(self, data: str | bytes) -> Command:
         """Read one message; a bad one becomes a `Problem`."""
         try:
-            head = _typed.decode(text)
+            head = _typed.decode(data)
             if head.mode == "streaming":
-                message = _streaming.decode(text)
+                message = _streaming.decode(data)
                 return Replace(tuple(message.ids), message.request_id, message.timestamp)
         except UNREADABLE as error:
-            return explain(text, error, ())
+            return explain(lambda: json_head(data), error, (), NOT_JSON)
         if head.type == "ping":
             return AskPong(head.request_id, head.timestamp)
         if head.type == "pong":
@@ -69,8 +72,8 @@ class PlainDialect:
         told = 'neither "mode": "streaming" nor "type": "ping"'
         return Problem(ErrorCode.UNKNOWN_TYPE, f"the message is {told}", head.request_id, head.timestamp)
 
-    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp) -> bytes:
-        """Phrase the answer to a good token."""
+    def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
+        """Phrase the answer to a good token; there is nothing to agree on."""
         return _encode({"success": True, "connectionId": facts.connection_id})
 
     def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
@@ -85,6 +88,9 @@ class PlainDialect:
         """Phrase a snapshot as ordinary quotes."""
         return b'{"quotes":[' + b",".join(quotes) + b"]}" if quotes else None
 
+    def gap(self, gaps: Sequence[Gap], request_id: str | None) -> None:
+        """Say nothing: the snapshot that follows tells it."""
+
     def pong(self, timestamp: Timestamp, request_id: str | None, server_time: int) -> bytes:
         """Phrase the answer to a ping."""
         answer: dict[str, object] = {"type": "pong", "timestamp": timestamp, "serverTime": server_time}
@@ -94,6 +100,9 @@ class PlainDialect:
 
     def status(self, upstream: UpstreamState) -> None:
         """Say nothing: each quote's freshness tells it."""
+
+    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> None:
+        """Say nothing: the close code does."""
 
     def error(self, problem: Problem) -> bytes:
         """Phrase a problem."""

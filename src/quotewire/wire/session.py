@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Final
 
 from quotewire.errors import IllegalEventError
+from quotewire.wire.capabilities import Agreed, Capability, agree
 from quotewire.wire.codes import CLOSES, CLOSING, CloseCode, ErrorCode
 from quotewire.wire.commands import (
     Add,
@@ -30,10 +31,10 @@ from quotewire.wire.commands import (
     Resolution,
     SymbolCommand,
 )
-from quotewire.wire.dialect import Dialect, Facts, result_of
+from quotewire.wire.dialect import NOTHING, Dialect, Facts, result_of
 from quotewire.wire.limits import SessionLimits
-from quotewire.wire.messages import SymbolResult
-from quotewire.wire.options import DEFAULT_OPTIONS, Options, Position
+from quotewire.wire.messages import SymbolResult, UpstreamState
+from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
 
 
 class Phase(Enum):
@@ -56,7 +57,7 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this text message."""
+    """Send this message, as text or binary, as the dialect has it."""
 
     payload: bytes
 
@@ -114,6 +115,7 @@ class ServerSession:
     """One client. Not thread-safe; owned by its connection."""
 
     __slots__ = (
+        "_allowance_full_at",
         "_dialect",
         "_errors",
         "_heard_at",
@@ -123,6 +125,7 @@ class ServerSession:
         "_ping_at",
         "_pinged_at",
         "_resolving",
+        "agreed",
         "phase",
         "wanted",
     )
@@ -130,24 +133,37 @@ class ServerSession:
     def __init__(self, dialect: Dialect, limits: SessionLimits, *, now: float, first_ping_in_s: float) -> None:
         self._dialect = dialect
         self._limits = limits
-        self._opened_at = self._heard_at = now
+        self._opened_at = self._heard_at = self._allowance_full_at = now
         self._ping_at = now + first_ping_in_s
         self._pinged_at: float | None = None
         self._errors: deque[float] | None = None
         self._pending: deque[SymbolCommand] | None = None
         self._resolving: SymbolCommand | None = None
         self.phase = Phase.AUTHENTICATING
+        self.agreed: Agreed = NOTHING
         self.wanted: set[int] = set()
 
     # --- what the peer did ---
 
     def text(self, text: str, now: float) -> list[Effect]:
         """Take a text message."""
+        if self._dialect.binary:
+            return self.broken(ErrorCode.TEXT_NOT_SUPPORTED, "send binary messages, in MessagePack", now)
+        return self._message(text, now)
+
+    def binary(self, data: bytes, now: float) -> list[Effect]:
+        """Take a binary message."""
+        if not self._dialect.binary:
+            return self.broken(ErrorCode.BINARY_NOT_SUPPORTED, "send text messages", now)
+        return self._message(data, now)
+
+    def _message(self, data: str | bytes, now: float) -> list[Effect]:
         self._heard_at = now
         if self.phase is Phase.LIVE:
-            return self._command(self._dialect.read(text), now)
+            command = self._dialect.read(data)
+            return self._command(command, now) if self._affordable(now) else self._rate_limited(command, now)
         if self.phase is Phase.AUTHENTICATING:
-            command = self._dialect.first(text)
+            command = self._dialect.first(data)
             if isinstance(command, Authenticate):
                 self._enter(Phase.VERIFYING)
                 return [Verify(command)]
@@ -183,13 +199,16 @@ class ServerSession:
         if self.phase is not Phase.VERIFYING:
             return []
         self._enter(Phase.LIVE)
-        return [Send(self._dialect.welcome(facts, request.request_id, request.timestamp))]
+        self.agreed = agree(request.capabilities)
+        return [Send(self._dialect.welcome(facts, request.request_id, request.timestamp, self.agreed))]
 
-    def refused(self, request: Authenticate, reason: str, now: float) -> list[Effect]:
-        """The token is not good."""
+    def refused(
+        self, request: Authenticate, reason: str, now: float, code: ErrorCode = ErrorCode.UNAUTHORIZED
+    ) -> list[Effect]:
+        """The token is not good, or its owner may not come in now. `code` must be one that closes."""
         if self.phase is not Phase.VERIFYING:
             return []
-        return self._problem(Problem(ErrorCode.UNAUTHORIZED, reason, request.request_id, request.timestamp), now)
+        return self._problem(Problem(code, reason, request.request_id, request.timestamp), now)
 
     def resolved(self, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
         """The symbols of the command that asked for `Resolve` are looked up."""
@@ -228,7 +247,28 @@ class ServerSession:
             return [SendPing()]
         return []
 
+    # --- what the client is told unasked ---
+
+    def upstream(self, state: UpstreamState) -> list[Effect]:
+        """The upstream changed."""
+        return self._tell(self._dialect.status(state) if self.phase is Phase.LIVE else None)
+
+    def gaps(self, gaps: Sequence[Gap], request_id: str | None = None) -> list[Effect]:
+        """Updates are lost to this client. Nothing, when it did not agree to be told: what follows must tell it."""
+        if not gaps or Capability.GAP not in self.agreed:
+            return []
+        return self._tell(self._dialect.gap(gaps, request_id))
+
+    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> list[Effect]:
+        """Have the client move to another connection. Nothing, when it did not agree: its close frame must tell it."""
+        if Capability.RECONNECT not in self.agreed:
+            return []
+        return self._tell(self._dialect.reconnect(after_ms, deadline_ms, reason))
+
     # --- the rules ---
+
+    def _tell(self, payload: bytes | None) -> list[Effect]:
+        return [] if payload is None or self.phase is not Phase.LIVE else [Send(payload)]
 
     def _enter(self, phase: Phase) -> None:
         if phase not in MOVES[self.phase]:
@@ -250,6 +290,24 @@ class ServerSession:
                 return self._problem(command, now)
             case Nothing():
                 return []
+
+    def _affordable(self, now: float) -> bool:
+        """Take a message from the client's allowance: it fills at `commands_per_s` up to `command_burst`."""
+        limits = self._limits
+        if not limits.commands_per_s:
+            return True
+        # The time at which the allowance would be full again: one number a client says it all.
+        full_at = max(self._allowance_full_at, now) + 1 / limits.commands_per_s
+        if full_at - now > limits.command_burst / limits.commands_per_s + 1e-9:
+            return False
+        self._allowance_full_at = full_at
+        return True
+
+    def _rate_limited(self, command: Command, now: float) -> list[Effect]:
+        limits = self._limits
+        told = f"a connection may send {limits.commands_per_s:g} messages a second, {limits.command_burst} at once"
+        problem = Problem(ErrorCode.RATE_LIMITED, told, command.request_id, command.timestamp)
+        return self._problem(problem, now)
 
     def _queue(self, command: SymbolCommand, now: float) -> list[Effect]:
         if self._resolving is None:
@@ -330,6 +388,8 @@ class ServerSession:
             self._errors = deque(maxlen=self._limits.max_errors)
         self._errors.append(now)
         if len(self._errors) == self._limits.max_errors and now - self._errors[0] <= self._limits.error_window_s:
+            if problem.code is ErrorCode.RATE_LIMITED:
+                return [*told, *self._end(CloseCode.RATE_LIMITED)]
             reason = CLOSES[CloseCode.TOO_MANY_ERRORS].reason
             last = Send(self._dialect.error(Problem(ErrorCode.TOO_MANY_ERRORS, reason)))
             return [*told, last, *self._end(CloseCode.TOO_MANY_ERRORS)]
