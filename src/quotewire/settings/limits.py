@@ -1,6 +1,13 @@
-"""How much each client may have."""
+"""How much each client, each address and each key may have. Rates are in units a second."""
 
 from quotewire.settings.variable import Variable, integer
+
+MILLION = 1_000_000
+
+
+def _count(name: str, field: str, default: str | None, purpose: str, *, high: int = MILLION) -> Variable:
+    return Variable(name, field, integer(1, high), f"a number, 1 to {high}", default, purpose)
+
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
@@ -11,20 +18,79 @@ VARIABLES: tuple[Variable, ...] = (
         "262144",
         "The longest message a client may send.",
     ),
-    Variable(
-        "MAX_SYMBOLS_PER_CLIENT",
-        "max_symbols_per_client",
-        integer(1, 100_000),
-        "a number, 1 to 100000",
-        "5000",
-        "Symbols one connection may want.",
+    _count(
+        "MAX_SYMBOLS_PER_CLIENT", "max_symbols_per_client", "5000", "Symbols one connection may want.", high=100_000
     ),
-    Variable(
+    _count(
+        "MAX_SYMBOLS_PER_IP",
+        "max_symbols_per_ip",
+        None,
+        "Symbols the connections of one address may want together. Unset: each as many as a client may.",
+        high=1000 * MILLION,
+    ),
+    _count(
+        "MAX_SYMBOLS_PER_KEY",
+        "max_symbols_per_key",
+        "5000000",
+        "Symbols the connections of one key may want together.",
+        high=1000 * MILLION,
+    ),
+    _count(
         "MAX_CONNECTIONS_PER_IP",
         "max_connections_per_ip",
-        integer(1, 1_000_000),
-        "a number, 1 to 1000000",
         "5",
-        "WebSockets open at once from one address.",
+        "WebSockets and event streams open at once from one address.",
+    ),
+    _count(
+        "MAX_CONNECTIONS_PER_KEY",
+        "max_connections_per_key",
+        "100000",
+        "WebSockets and event streams open at once with tokens of one key.",
+    ),
+    _count(
+        "WS_HANDSHAKE_RATE_PER_IP",
+        "handshake_rate_per_ip",
+        "10",
+        "Openings a second from one address, refused ones included; `MAX_CONNECTIONS_PER_IP` may come at once.",
+    ),
+    _count(
+        "WS_HANDSHAKE_RATE_PER_KEY",
+        "handshake_rate_per_key",
+        "5000",
+        "Authentications a second with tokens of one key.",
+    ),
+    _count(
+        "WS_COMMAND_RATE_PER_CLIENT",
+        "command_rate_per_client",
+        "50",
+        "Messages and pings a second of one connection; four times as many may come at once.",
+    ),
+    _count(
+        "WS_COMMAND_RATE_PER_IP",
+        "command_rate_per_ip",
+        None,
+        "Messages and pings a second of the connections of one address. Unset: each as many as a client may.",
+        high=1000 * MILLION,
+    ),
+    _count(
+        "WS_COMMAND_RATE_PER_KEY",
+        "command_rate_per_key",
+        "50000",
+        "Messages and pings a second of the connections of one key.",
+        high=1000 * MILLION,
+    ),
+    _count(
+        "QUOTEWIRE_TOKEN_RATE_PER_IP",
+        "token_rate_per_ip",
+        "10",
+        "Requests for client tokens a second from one address; `MAX_CONNECTIONS_PER_IP` may come at once.",
+    ),
+    Variable(
+        "QUOTEWIRE_IPV6_PREFIX",
+        "ipv6_prefix",
+        integer(16, 128),
+        "a number, 16 to 128",
+        "64",
+        "So many leading bits of an IPv6 address are one address to the limits: a customer is given a whole /64.",
     ),
 )

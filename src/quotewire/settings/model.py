@@ -15,6 +15,7 @@ class Settings:
     host: str
     port: int
     workers: int
+    reuse_port: bool
     public_url: str | None
     cors_origins: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
@@ -26,7 +27,20 @@ class Settings:
     slow_consumer_timeout_ms: int
     max_message_bytes: int
     max_symbols_per_client: int
+    max_symbols_per_ip: int | None
+    max_symbols_per_key: int
     max_connections_per_ip: int
+    max_connections_per_key: int
+    handshake_rate_per_ip: int
+    handshake_rate_per_key: int
+    command_rate_per_client: int
+    command_rate_per_ip: int | None
+    command_rate_per_key: int
+    token_rate_per_ip: int
+    ipv6_prefix: int
+    drain_spread_ms: int
+    drain_deadline_ms: int
+    admin_token: str | None = field(repr=False)
     health_check_interval_ms: int
     enable_metrics: bool
     metrics_endpoint: str

@@ -1,8 +1,31 @@
 """What operators see."""
 
-from quotewire.settings.variable import DAY_MS, Variable, boolean, choice, milliseconds, path
+from quotewire.settings.variable import DAY_MS, Variable, boolean, choice, milliseconds, path, secret
 
 VARIABLES: tuple[Variable, ...] = (
+    Variable(
+        "DRAIN_SPREAD_MS",
+        "drain_spread_ms",
+        *milliseconds(0, DAY_MS),
+        "5000",
+        "When the gateway is to go, its clients are sent elsewhere one by one over this time.",
+    ),
+    Variable(
+        "DRAIN_DEADLINE_MS",
+        "drain_deadline_ms",
+        *milliseconds(0, DAY_MS),
+        "9000",
+        "So long after the gateway was told to go, every connection that is left is closed.",
+    ),
+    Variable(
+        "QUOTEWIRE_ADMIN_TOKEN",
+        "admin_token",
+        secret,
+        "at least 16 printable characters, no blanks",
+        None,
+        "Opens the paths under /admin, as `Authorization: Bearer …`. Unset: there are no such paths.",
+        secret=True,
+    ),
     Variable(
         "HEALTH_CHECK_INTERVAL",
         "health_check_interval_ms",

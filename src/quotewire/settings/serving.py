@@ -1,6 +1,6 @@
 """Where the gateway listens, and whom it believes."""
 
-from quotewire.settings.variable import Variable, choice, integer, networks, origins, public_url, text
+from quotewire.settings.variable import Variable, boolean, choice, integer, networks, origins, public_url, text
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
@@ -28,6 +28,14 @@ VARIABLES: tuple[Variable, ...] = (
         "1",
         "Processes that serve clients. 1: one process does everything; more: one process for the logins, and that many"
         " for clients, on the one port. `quotewire serve --workers N` goes before it.",
+    ),
+    Variable(
+        "QUOTEWIRE_REUSE_PORT",
+        "reuse_port",
+        boolean,
+        "true or false",
+        "false",
+        "Share the port with other gateways that say so too (SO_REUSEPORT): start the next, then stop this one.",
     ),
     Variable(
         "QUOTEWIRE_PUBLIC_URL",

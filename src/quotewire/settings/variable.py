@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 TAKEN_PATHS = (
+    "/admin/",
     "/api-auth/",
     "/api-market/",
     "/api/upstream/",
@@ -140,6 +141,13 @@ def directory(text: str) -> Path:
 def text(text: str) -> str:
     """Read any text that is not blank."""
     if not text.strip():
+        raise ValueError
+    return text
+
+
+def secret(text: str) -> str:
+    """Read a secret that can stand in a header and is not guessed by trying."""
+    if not re.fullmatch(r"[\x21-\x7e]{16,512}", text):
         raise ValueError
     return text
 
