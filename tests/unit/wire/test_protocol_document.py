@@ -11,10 +11,17 @@ import pytest
 
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire import messages
+from quotewire.wire.capabilities import Capability
 from quotewire.wire.codes import CLOSES, CLOSING, RETRYABLE, CloseCode, ErrorCode
 from quotewire.wire.limits import SessionLimits
+from quotewire.wire.options import ALWAYS, Cause, Gap, Mode
+from quotewire.wire.wishes import MAX_RATE, MIN_RATE
 
 TEXT = (Path(__file__).parents[3] / "spec" / "PROTOCOL.md").read_text(encoding="utf-8")
+
+
+EDGE = Path(__file__).parents[3] / "src" / "quotewire" / "edge"
+HANDSHAKE = Path(__file__).parents[3] / "src" / "quotewire" / "wire" / "handshake.py"
 
 
 def section(number: int) -> str:
@@ -23,10 +30,10 @@ def section(number: int) -> str:
     return found.group()
 
 
-def rows(number: int) -> Iterator[list[str]]:
-    """The cells of the table of a section, without its head."""
-    lines = [line for line in section(number).splitlines() if line.startswith("|")]
-    for line in lines[2:]:
+def rows(number: int, table: int = 0) -> Iterator[list[str]]:
+    """The cells of a table of a section, the first unless told otherwise, without its head."""
+    tables = re.findall(r"(?:^ *\|.*\n)+", section(number), re.MULTILINE)
+    for line in tables[table].splitlines()[2:]:
         yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
@@ -49,7 +56,41 @@ DEFAULTS = {field.name: field.default for field in dataclasses.fields(SessionLim
 
 
 def test_the_tables_are_found() -> None:
-    assert [len(list(rows(number))) for number in (3, 4, 5, 6, 7)] == [5, 8, 5, 19, 16]
+    assert [len(list(rows(number))) for number in (2, 3, 4, 5, 6, 7)] == [3, 5, 10, 5, 23, 18]
+
+
+def test_section_2_lists_the_subprotocols() -> None:
+    told = [name for row in rows(2) for name in names(row[2])]
+    assert told == [messages.SUBPROTOCOL_JSON, messages.SUBPROTOCOL_MSGPACK]
+
+
+def test_section_2_lists_every_refusal() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (HANDSHAKE, *EDGE.glob("*.py")))
+    made = {(status, code) for status, code in re.findall(r'Refusal\(\s*(\d+),\s*"(\w+)"', source)}
+    assert made
+    assert {(row[0], names(row[1])[0]) for row in rows(2, 1)} == made
+
+
+def test_section_2_lists_every_capability() -> None:
+    listed = [name for row in rows(2, 2) for name in names(row[0])]
+    assert sorted(listed) == sorted(Capability)
+    always = names(section(2).partition("Without a list, only ")[2].partition(" are sent")[0])
+    assert {*always, Capability.GAP, Capability.RECONNECT} == set(SERVER)
+
+
+def test_section_3_lists_how_a_symbol_is_delivered() -> None:
+    told = {names(row[0])[0]: row for row in rows(3, 1)}
+    assert set(told) == fields_of(messages.Subscribe) - ECHOED - {"symbols", "ids", "resume"}
+    assert names(told["fields"][1]) == list(ALWAYS)
+    assert re.findall(r"[\d.]+", told["maxRate"][1])[:2] == [f"{MIN_RATE:g}", f"{MAX_RATE:g}"]
+    assert names(told["mode"][1]) == list(Mode)
+    assert names(told["mode"][2]) == [messages.Subscribe().mode]
+
+
+def test_section_4_lists_what_a_gap_has_and_every_cause() -> None:
+    line = next(line for line in section(4).splitlines() if line.startswith("- **`gap`**"))
+    assert re.findall(r'"(\w+)"', line) == [field.encode_name for field in msgspec.structs.fields(Gap)]
+    assert [names(row[0])[0] for row in rows(4, 1)] == list(Cause)
 
 
 def test_section_3_lists_every_client_message_and_its_fields() -> None:
