@@ -6,9 +6,26 @@ and the symbol that has not changed for longest. What is gone is told as a gap, 
 
 from collections import OrderedDict, deque
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from quotewire.market.quote import Quote
+
+class Update(Protocol):
+    """Whatever has a place in the count of its symbol: a quote, or a quote with its bytes."""
+
+    @property
+    def symbol_id(self) -> int:
+        """Whose count."""
+
+    @property
+    def epoch(self) -> int:
+        """Which count."""
+
+    @property
+    def sequence(self) -> int:
+        """The place in it, one more than the update before."""
+
+
+U = TypeVar("U", bound=Update)
 
 
 class HistoryStats(NamedTuple):
@@ -19,48 +36,48 @@ class HistoryStats(NamedTuple):
     dropped_symbols: int
 
 
-class Ring:
+class Ring(Generic[U]):
     """The last updates of one symbol: one epoch, sequences without a hole."""
 
-    __slots__ = ("_quotes",)
+    __slots__ = ("_updates",)
 
     def __init__(self, depth: int) -> None:
         if depth < 1:
-            raise ValueError(f"a history needs room for at least one quote, not {depth}")
-        self._quotes: deque[Quote] = deque(maxlen=depth)
+            raise ValueError(f"a history needs room for at least one update, not {depth}")
+        self._updates: deque[U] = deque(maxlen=depth)
 
     def __len__(self) -> int:
-        return len(self._quotes)
+        return len(self._updates)
 
-    def add(self, quote: Quote) -> bool:
+    def add(self, update: U) -> bool:
         """Keep an update; False when it is not newer than the newest, which is kept as it is.
 
         After a hole, or in a new epoch, what came before is forgotten: nobody could go on from there without a gap.
         """
-        if self._quotes:
-            last = self._quotes[-1]
-            if (quote.epoch, quote.sequence) <= (last.epoch, last.sequence):
+        if self._updates:
+            last = self._updates[-1]
+            if (update.epoch, update.sequence) <= (last.epoch, last.sequence):
                 return False
-            if quote.epoch != last.epoch or quote.sequence != last.sequence + 1:
-                self._quotes.clear()
-        self._quotes.append(quote)
+            if update.epoch != last.epoch or update.sequence != last.sequence + 1:
+                self._updates.clear()
+        self._updates.append(update)
         return True
 
-    def since(self, epoch: int, sequence: int) -> list[Quote] | None:
+    def since(self, epoch: int, sequence: int) -> list[U] | None:
         """All updates after this position, oldest first; None when not all are here, or the position is not ours."""
-        if not self._quotes:
+        if not self._updates:
             return None
-        first, last = self._quotes[0], self._quotes[-1]
+        first, last = self._updates[0], self._updates[-1]
         if epoch != last.epoch or not first.sequence - 1 <= sequence <= last.sequence:
             return None
-        return list(islice(self._quotes, sequence + 1 - first.sequence, None))
+        return list(islice(self._updates, sequence + 1 - first.sequence, None))
 
-    def recent(self) -> list[Quote]:
+    def recent(self) -> list[U]:
         """All that is kept, oldest first."""
-        return list(self._quotes)
+        return list(self._updates)
 
 
-class History:
+class History(Generic[U]):
     """The rings of all symbols. `depth` updates for each of at most `max_symbols`."""
 
     def __init__(self, *, depth: int = 64, max_symbols: int = 10_000) -> None:
@@ -68,27 +85,27 @@ class History:
             raise ValueError(f"a history needs room for at least one symbol, not {max_symbols}")
         self._depth = depth
         self._max_symbols = max_symbols
-        self._rings: OrderedDict[int, Ring] = OrderedDict()  # the longest unchanged first
+        self._rings: OrderedDict[int, Ring[U]] = OrderedDict()  # the longest unchanged first
         self._dropped_symbols = 0
 
-    def add(self, quote: Quote) -> bool:
+    def add(self, update: U) -> bool:
         """Keep an update; False when it is not newer than the newest of its symbol."""
-        ring = self._rings.get(quote.symbol_id)
+        ring = self._rings.get(update.symbol_id)
         if ring is None:
-            ring = self._rings[quote.symbol_id] = Ring(self._depth)
+            ring = self._rings[update.symbol_id] = Ring(self._depth)
             if len(self._rings) > self._max_symbols:
                 self._rings.popitem(last=False)
                 self._dropped_symbols += 1
         else:
-            self._rings.move_to_end(quote.symbol_id)
-        return ring.add(quote)
+            self._rings.move_to_end(update.symbol_id)
+        return ring.add(update)
 
-    def since(self, symbol_id: int, epoch: int, sequence: int) -> list[Quote] | None:
+    def since(self, symbol_id: int, epoch: int, sequence: int) -> list[U] | None:
         """All updates of a symbol after this position, oldest first; None when that cannot be told: there is a gap."""
         ring = self._rings.get(symbol_id)
         return None if ring is None else ring.since(epoch, sequence)
 
-    def recent(self, symbol_id: int) -> list[Quote]:
+    def recent(self, symbol_id: int) -> list[U]:
         """All that is kept of a symbol, oldest first."""
         ring = self._rings.get(symbol_id)
         return [] if ring is None else ring.recent()

@@ -1,14 +1,14 @@
 """Bytes for the wire: each quote is encoded once and framed once for each form, however many clients want it."""
 
 import struct
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
 
 import msgspec
 
 from quotewire.market.quote import Quote
 from quotewire.wire.frames import BINARY, TEXT, frame
-from quotewire.wire.options import ALWAYS, QUOTE_FIELDS
+from quotewire.wire.options import ALWAYS, QUOTE_FIELDS, Gap
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -80,16 +80,30 @@ def skipped_frame(count: int, form: Form = Form.NATIVE, lag_ms: int = 0) -> byte
     return quotes_frame(form, (), skipped=count, lag_ms=lag_ms)
 
 
+def gaps_frame(form: Form, gaps: Sequence[Gap]) -> bytes:
+    """Frame the `gap` message that tells a client which updates will not come to it."""
+    told = {"type": "gap", "gaps": gaps}
+    return message_frame(form, _msgpack(told) if form is Form.MSGPACK else _json(told))
+
+
 class EncodedQuote:
     """One update with its bytes, made on first need and shared by all who want them."""
 
-    __slots__ = ("_bodies", "_frames", "_views", "quote")
+    __slots__ = ("_frames", "_json", "_packed", "_views", "epoch", "quote", "sequence", "symbol_id")
 
     def __init__(self, quote: Quote) -> None:
         self.quote = quote
-        self._bodies: list[bytes | None] = [None, None]
-        self._frames: list[bytes | None] = [None, None, None]
+        self.symbol_id = quote.symbol_id
+        self.epoch = quote.epoch
+        self.sequence = quote.sequence
+        self._json: bytes | None = None
+        self._packed: bytes | None = None
+        self._frames: list[bytes | None] | None = None
         self._views: dict[tuple[Hashable, ...], bytes] | None = None
+
+    def shed(self) -> None:
+        """Let go of the framed copies, made again if need be: what is kept for long keeps its bodies alone."""
+        self._frames = self._views = None
 
     @property
     def object(self) -> bytes:
@@ -98,34 +112,42 @@ class EncodedQuote:
 
     def body(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote alone, or this selection of it."""
-        packed = form is Form.MSGPACK
         if fields is not None:
-            return self._view((packed, fields), form, fields, None)
-        made = self._bodies[packed]
-        if made is None:
-            made = self._bodies[packed] = encode_quote(self.quote, form)
-        return made
+            packed = form is Form.MSGPACK
+            return self._view((packed, fields), lambda: encode_quote(self.quote, form, fields))
+        if form is Form.MSGPACK:
+            if self._packed is None:
+                self._packed = encode_quote(self.quote, form)
+            return self._packed
+        if self._json is None:
+            self._json = encode_quote(self.quote, form)
+        return self._json
 
     def delta(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, an older quote of the symbol."""
         key = (form is Form.MSGPACK, fields, base.epoch, base.sequence)
-        return self._view(key, form, fields, base)
+        return self._view(key, lambda: encode_delta(self.quote, base, form, fields))
 
     def frame(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote, or this selection of it, as a framed message."""
         if fields is not None:
-            return quotes_frame(form, (self.body(form, fields),))
+            return self._view((form, fields), lambda: quotes_frame(form, (self.body(form, fields),)))
+        if self._frames is None:
+            self._frames = [None, None, None]
         made = self._frames[form.value]
         if made is None:
             made = self._frames[form.value] = quotes_frame(form, (self.body(form),))
         return made
 
-    def _view(self, key: tuple[Hashable, ...], form: Form, fields: tuple[str, ...] | None, base: Quote | None) -> bytes:
+    def delta_frame(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
+        """What changed since `base`, as a framed message."""
+        key = (form, fields, base.epoch, base.sequence)
+        return self._view(key, lambda: quotes_frame(form, (self.delta(form, base, fields),)))
+
+    def _view(self, key: tuple[Hashable, ...], make: Callable[[], bytes]) -> bytes:
         if self._views is None:
             self._views = {}
         made = self._views.get(key)
         if made is None:
-            quote = self.quote
-            made = encode_quote(quote, form, fields) if base is None else encode_delta(quote, base, form, fields)
-            self._views[key] = made
+            made = self._views[key] = make()
         return made

@@ -19,8 +19,8 @@ def quote(sequence: int, *, epoch: int = 1, symbol_id: int = 8049) -> Quote:
     )
 
 
-def ring(*sequences: int, depth: int = 3) -> Ring:
-    filled = Ring(depth)
+def ring(*sequences: int, depth: int = 3) -> Ring[Quote]:
+    filled = Ring[Quote](depth)
     for sequence in sequences:
         filled.add(quote(sequence))
     return filled
@@ -47,7 +47,7 @@ def test_since(position: tuple[int, int], expected: list[int] | None) -> None:
 
 
 def test_an_empty_ring_knows_nothing() -> None:
-    assert Ring(3).since(1, 0) is None
+    assert Ring[Quote](3).since(1, 0) is None
 
 
 def test_a_hole_forgets_what_came_before() -> None:
@@ -75,7 +75,7 @@ def test_a_new_epoch_starts_over(first: int) -> None:
 
 
 def test_the_symbol_unchanged_for_longest_goes_first() -> None:
-    history = History(depth=2, max_symbols=2)
+    history = History[Quote](depth=2, max_symbols=2)
     for symbol_id, sequence in ((1, 1), (2, 1), (1, 2), (3, 1), (1, 3)):
         history.add(quote(sequence, symbol_id=symbol_id))
 
@@ -90,11 +90,11 @@ def test_the_symbol_unchanged_for_longest_goes_first() -> None:
 @pytest.mark.parametrize("sizes", [{"depth": 0}, {"max_symbols": 0}])
 def test_no_room_is_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="room for at least one"):
-        History(**sizes).add(quote(1))
+        History[Quote](**sizes).add(quote(1))
 
 
 def test_all_that_is_kept_can_be_read_oldest_first() -> None:
-    history = History(depth=2, max_symbols=2)
+    history = History[Quote](depth=2, max_symbols=2)
     for each in (quote(1), quote(2), quote(3), quote(7, symbol_id=9)):
         history.add(each)
 
