@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_COMMANDS = "too_many_commands"
     RATE_LIMITED = "rate_limited"
     TOO_MANY_CONNECTIONS = "too_many_connections"
+    TOO_MANY_HANDSHAKES = "too_many_handshakes"
     TOO_MANY_ERRORS = "too_many_errors"
     UNKNOWN_SYMBOL = "unknown_symbol"
     NOT_QUOTABLE = "not_quotable"
@@ -50,8 +51,7 @@ class CloseCode(IntEnum):
     PONG_TIMEOUT = 4003
     IDLE_TIMEOUT = 4004
     SLOW_CONSUMER = 4005
-    TOO_MANY_CONNECTIONS = 4006
-    RATE_LIMITED = 4007
+    LIMIT_REACHED = 4006
     INVALID_JSON = 4500
     TOO_MANY_ERRORS = 4501
     UNSUPPORTED_PROTOCOL = 4502
@@ -85,8 +85,7 @@ CLOSES: dict[CloseCode, Close] = {
         Close(CloseCode.PONG_TIMEOUT, True, "no pong came in time; reconnect"),
         Close(CloseCode.IDLE_TIMEOUT, True, "nothing was heard for too long; reconnect"),
         Close(CloseCode.SLOW_CONSUMER, True, "the connection could not take what it was owed; reconnect"),
-        Close(CloseCode.TOO_MANY_CONNECTIONS, True, "too many connections of this key; close some, then reconnect"),
-        Close(CloseCode.RATE_LIMITED, True, "more messages came than the gateway serves; reconnect and send fewer"),
+        Close(CloseCode.LIMIT_REACHED, True, "more connections or messages than are served at once; reconnect later"),
         Close(CloseCode.INVALID_JSON, False, "a message was not a JSON object, or a MessagePack map"),
         Close(CloseCode.TOO_MANY_ERRORS, False, "too many messages could not be served"),
         Close(CloseCode.UNSUPPORTED_PROTOCOL, False, "this protocol version is not spoken here"),
@@ -106,7 +105,8 @@ CLOSING: dict[ErrorCode, CloseCode] = {
     ErrorCode.UNAUTHORIZED: CloseCode.TOKEN_REFUSED,
     ErrorCode.AUTH_TIMEOUT: CloseCode.AUTH_TIMEOUT,
     ErrorCode.UNSUPPORTED_PROTOCOL: CloseCode.UNSUPPORTED_PROTOCOL,
-    ErrorCode.TOO_MANY_CONNECTIONS: CloseCode.TOO_MANY_CONNECTIONS,
+    ErrorCode.TOO_MANY_CONNECTIONS: CloseCode.LIMIT_REACHED,
+    ErrorCode.TOO_MANY_HANDSHAKES: CloseCode.LIMIT_REACHED,
     ErrorCode.TOO_MANY_ERRORS: CloseCode.TOO_MANY_ERRORS,
     ErrorCode.SLOW_CONSUMER: CloseCode.SLOW_CONSUMER,
     ErrorCode.INTERNAL_ERROR: CloseCode.INTERNAL_ERROR,
@@ -120,6 +120,7 @@ RETRYABLE: frozenset[ErrorCode] = frozenset(
         ErrorCode.TOO_MANY_COMMANDS,
         ErrorCode.RATE_LIMITED,
         ErrorCode.TOO_MANY_CONNECTIONS,
+        ErrorCode.TOO_MANY_HANDSHAKES,
         ErrorCode.UPSTREAM_UNAVAILABLE,
         ErrorCode.SLOW_CONSUMER,
         ErrorCode.INTERNAL_ERROR,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,27 @@ class SessionLimits:
     command_burst: int = 1
     max_errors: int = 20
     error_window_s: float = 60.0
+
+
+class Quota(Protocol):
+    """What a connection shares with others: of its address, of its key."""
+
+    def command(self, now: float) -> str | None:
+        """Take one message from it; a sentence when there is none left."""
+
+    def claim(self, symbols: int) -> str | None:
+        """Have room for so many symbols in all; a sentence when there is none. Fewer than before are always granted."""
+
+
+class _Unshared:
+    """A quota that is never used up."""
+
+    def command(self, now: float) -> str | None:
+        return None
+
+    def claim(self, symbols: int) -> str | None:
+        return None
+
+
+UNSHARED: Quota = _Unshared()
+"""For a connection that shares nothing."""

@@ -32,7 +32,7 @@ from quotewire.wire.commands import (
     SymbolCommand,
 )
 from quotewire.wire.dialect import NOTHING, Dialect, Facts, result_of
-from quotewire.wire.limits import SessionLimits
+from quotewire.wire.limits import UNSHARED, Quota, SessionLimits
 from quotewire.wire.messages import SymbolResult, UpstreamState
 from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
 
@@ -57,14 +57,22 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this message, as text or binary, as the dialect has it."""
+    """Send this message. `code` is that of an error."""
 
     payload: bytes
+    code: ErrorCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SendPing:
     """Send a WebSocket ping; its payload is the shell's to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendPong:
+    """Answer a WebSocket ping."""
+
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class Leave:
     ids: tuple[int, ...]
 
 
-Effect = Send | SendPing | End | Verify | Resolve | Join | Leave
+Effect = Send | SendPing | SendPong | End | Verify | Resolve | Join | Leave
 
 
 class ServerSession:
@@ -124,15 +132,25 @@ class ServerSession:
         "_pending",
         "_ping_at",
         "_pinged_at",
+        "_quota",
         "_resolving",
         "agreed",
         "phase",
         "wanted",
     )
 
-    def __init__(self, dialect: Dialect, limits: SessionLimits, *, now: float, first_ping_in_s: float) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        limits: SessionLimits,
+        *,
+        now: float,
+        first_ping_in_s: float,
+        quota: Quota = UNSHARED,
+    ) -> None:
         self._dialect = dialect
         self._limits = limits
+        self._quota = quota
         self._opened_at = self._heard_at = self._allowance_full_at = now
         self._ping_at = now + first_ping_in_s
         self._pinged_at: float | None = None
@@ -161,7 +179,8 @@ class ServerSession:
         self._heard_at = now
         if self.phase is Phase.LIVE:
             command = self._dialect.read(data)
-            return self._command(command, now) if self._affordable(now) else self._rate_limited(command, now)
+            refusal = self._over_the_rate(now)
+            return self._command(command, now) if refusal is None else self._rate_limited(command, refusal, now)
         if self.phase is Phase.AUTHENTICATING:
             command = self._dialect.first(data)
             if isinstance(command, Authenticate):
@@ -182,6 +201,13 @@ class ServerSession:
     def heard(self, now: float) -> None:
         """Any frame at all came in."""
         self._heard_at = now
+
+    def ping(self, payload: bytes, now: float) -> list[Effect]:
+        """A ping came in; it counts as a message."""
+        if self.phase is Phase.CLOSED:
+            return []
+        refusal = self._over_the_rate(now)
+        return [SendPong(payload)] if refusal is None else self._problem(Problem(ErrorCode.RATE_LIMITED, refusal), now)
 
     def pong(self, now: float) -> None:
         """A pong came in."""
@@ -291,22 +317,21 @@ class ServerSession:
             case Nothing():
                 return []
 
-    def _affordable(self, now: float) -> bool:
-        """Take a message from the client's allowance: it fills at `commands_per_s` up to `command_burst`."""
+    def _over_the_rate(self, now: float) -> str | None:
+        """Count a message; a sentence when it is one too many, for this connection or for those it shares with."""
         limits = self._limits
-        if not limits.commands_per_s:
-            return True
-        # The time at which the allowance would be full again: one number a client says it all.
-        full_at = max(self._allowance_full_at, now) + 1 / limits.commands_per_s
-        if full_at - now > limits.command_burst / limits.commands_per_s + 1e-9:
-            return False
-        self._allowance_full_at = full_at
-        return True
+        if limits.commands_per_s:
+            # The time at which the allowance would be full again: one number a client says it all.
+            full_at = max(self._allowance_full_at, now) + 1 / limits.commands_per_s
+            if full_at - now > limits.command_burst / limits.commands_per_s + 1e-9:
+                return (
+                    f"a connection may send {limits.commands_per_s:g} messages a second, {limits.command_burst} at once"
+                )
+            self._allowance_full_at = full_at
+        return self._quota.command(now)
 
-    def _rate_limited(self, command: Command, now: float) -> list[Effect]:
-        limits = self._limits
-        told = f"a connection may send {limits.commands_per_s:g} messages a second, {limits.command_burst} at once"
-        problem = Problem(ErrorCode.RATE_LIMITED, told, command.request_id, command.timestamp)
+    def _rate_limited(self, command: Command, refusal: str, now: float) -> list[Effect]:
+        problem = Problem(ErrorCode.RATE_LIMITED, refusal, command.request_id, command.timestamp)
         return self._problem(problem, now)
 
     def _queue(self, command: SymbolCommand, now: float) -> list[Effect]:
@@ -339,8 +364,10 @@ class ServerSession:
         if isinstance(command, Replace):
             leaving = tuple(self.wanted.difference(found))
             joining = tuple(symbol_id for symbol_id in found if symbol_id not in self.wanted)
-        if len(self.wanted.union(found)) - len(leaving) > self._limits.max_symbols:
-            return self._too_many(command, now)
+        total = len(self.wanted.union(found)) - len(leaving)
+        refusal = self._quota.claim(total) if total <= self._limits.max_symbols else None
+        if total > self._limits.max_symbols or refusal is not None:
+            return self._too_many(command, now, refusal)
         self.wanted.difference_update(leaving)
         self.wanted.update(joining)
         # Left before it is told, so that nothing of these symbols follows the answer.
@@ -364,6 +391,7 @@ class ServerSession:
         # What cannot be found cannot be wanted either: taking it away is done.
         leaving = tuple(self.wanted.intersection(r.symbol_id for r in resolutions))
         self.wanted.difference_update(leaving)
+        self._quota.claim(len(self.wanted))
         results = [
             SymbolResult(
                 ok=True,
@@ -375,12 +403,13 @@ class ServerSession:
         effects: list[Effect] = [Leave(leaving)] if leaving else []
         return [*effects, Send(self._dialect.acknowledge(command, results))]
 
-    def _too_many(self, command: SymbolCommand, now: float) -> list[Effect]:
-        told = f"a connection may want {self._limits.max_symbols} symbols; none of this command's were added"
+    def _too_many(self, command: SymbolCommand, now: float, refusal: str | None = None) -> list[Effect]:
+        told = refusal or f"a connection may want {self._limits.max_symbols} symbols"
+        told = f"{told}; none of this command's were added"
         return self._problem(Problem(ErrorCode.TOO_MANY_SYMBOLS, told, command.request_id, command.timestamp), now)
 
     def _problem(self, problem: Problem, now: float) -> list[Effect]:
-        told: list[Effect] = [Send(self._dialect.error(problem))]
+        told: list[Effect] = [Send(self._dialect.error(problem), problem.code)]
         closing = CLOSING.get(problem.code)
         if closing is not None:
             return [*told, *self._end(closing)]
@@ -389,9 +418,9 @@ class ServerSession:
         self._errors.append(now)
         if len(self._errors) == self._limits.max_errors and now - self._errors[0] <= self._limits.error_window_s:
             if problem.code is ErrorCode.RATE_LIMITED:
-                return [*told, *self._end(CloseCode.RATE_LIMITED)]
+                return [*told, *self._end(CloseCode.LIMIT_REACHED)]
             reason = CLOSES[CloseCode.TOO_MANY_ERRORS].reason
-            last = Send(self._dialect.error(Problem(ErrorCode.TOO_MANY_ERRORS, reason)))
+            last = Send(self._dialect.error(Problem(ErrorCode.TOO_MANY_ERRORS, reason)), ErrorCode.TOO_MANY_ERRORS)
             return [*told, last, *self._end(CloseCode.TOO_MANY_ERRORS)]
         return told
 
