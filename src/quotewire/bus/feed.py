@@ -17,7 +17,7 @@ from quotewire.wire.options import Cause, Gap
 class Feed:
     """One node's place in the stream of quotes. Begins behind in every symbol of the history."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History[Quote]) -> None:
         self._history = history
         self._behind: dict[int, int] = dict.fromkeys(history.symbols(), 0)
         self._blocked = False
