@@ -25,7 +25,7 @@ from tests.simulation.market import DAY, Market
 from tests.simulation.network import Network
 from tests.simulation.watch import Breach, Watch
 
-LOOK_S: Final = 1.0
+LOOK_S: Final = 0.5
 BOUND_S: Final = 150.0
 """After the last fault every wanted symbol is live again within this."""
 STEADY_S: Final = 3.0
@@ -175,9 +175,9 @@ class Simulation:
         )
 
     async def _observe(self) -> None:
-        """Look once a second until everything has been well for a while, or an invariant is broken."""
+        """Look twice a second until everything has been well for a while, or an invariant is broken."""
         while self.watch.breach is None:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_S)
             self._look()
             is_well = self._is_well()
             self._well_since = (self._well_since or self.now) if is_well else None
@@ -206,6 +206,9 @@ class Simulation:
         process = self.gateway.process
         if self.gateway.is_serving:
             self.watch.quotes.look(self.gateway.wanted)
+            self.watch.gaps.look(self.gateway.wanted, self.network.active, self._barred())
+        else:
+            self.watch.gaps.stopped()
         self._operate()
         if process is not None and len(process.tasks) > MOST_TASKS:
             self.watch.fail("M1 bounded", f"{len(process.tasks)} tasks")
@@ -293,6 +296,11 @@ class Simulation:
         """What the vault holds."""
         token = self._vault.get(person)
         return "" if token is None else token.refresh_token
+
+    def _barred(self) -> set[str]:
+        """Who may have no stream: who was told so, and who has no login."""
+        said = self._vault.streaming()
+        return {who for who in self.table.nature.persons if not said.get(who, True)} | self._dead_since.keys()
 
     def set_streaming(self, person: str, allowed: bool) -> None:
         """The operator says whether the person's login may carry a stream."""

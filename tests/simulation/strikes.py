@@ -37,12 +37,14 @@ class Run(Protocol):
 def begin(run: Run, fault: Fault) -> None:
     """A fault begins."""
     run.network.active.append(fault)
+    run.watch.gaps.spoil(fault)
     BEGIN.get(fault.kind, _nothing)(run, fault)
 
 
 def end(run: Run, fault: Fault) -> None:
     """A fault ends."""
     run.network.active.remove(fault)
+    run.watch.gaps.spoil(fault)
     END.get(fault.kind, _nothing)(run, fault)
 
 
@@ -51,18 +53,19 @@ def _nothing(run: Run, fault: Fault) -> None:
 
 
 def _end_sockets(run: Run, fault: Fault) -> None:
-    for wire in run.network.live(fault.person):
-        wire.end(run.network.chance.choice(CLOSES))
+    _kill(run, fault.person)
 
 
 CLOSES: Final = (0, 0, 1000, 1001, 1005, 1006, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4008)
 """Close codes that a stream was ever ended with, and some that it was not; 0 and 1006 are no close at all."""
 
 
-def _kill(run: Run, person: str) -> None:
-    run.watch.note(f"kills {person}'s stream")
+def _kill(run: Run, person: str | None, code: int | None = None) -> None:
+    """End streams; with no code, in any way."""
     for wire in run.network.live(person):
-        wire.end(run.network.chance.choice(CLOSES))
+        run.watch.note(f"{wire.person}'s stream is killed")
+        run.watch.gaps.killed(wire.person or "?", run.network.loop.time() - (wire.accepted_at or 0.0))
+        wire.end(run.network.chance.choice(CLOSES) if code is None else code)
 
 
 def _again(run: Run, fault: Fault, work: "Callable[[Run, Fault, int], None]", count: int = 0) -> None:
@@ -109,8 +112,7 @@ def _halt(run: Run, fault: Fault, *, halted: bool) -> None:
 
 
 def _evict(run: Run, fault: Fault) -> None:
-    for wire in run.network.live(fault.person):
-        wire.end(run.table.nature.evict_code)
+    _kill(run, fault.person, run.table.nature.evict_code)
 
 
 def _swallow(run: Run, fault: Fault) -> None:

@@ -132,7 +132,7 @@ def _tight_nature(chance: random.Random) -> Nature:
         least_wanted=max(1, wanted // 2) if churns else wanted,
         symbols_per_stream=most,
         acts_every_s=chance.choice((4.0, 12.0)) if churns else 30.0,
-        linger_s=chance.choice((30.0, 3.0)),
+        linger_s=chance.choice((30.0, 3.0, 0.0, 0.0)),
         pace_s=pace_s,
         tick_s=tick_s,
         **_habits(chance) | {"wants_change": churns},

@@ -14,6 +14,7 @@ from quotewire.questrade.tokens import Declined, Granted, Lost, Outcome, Refused
 from quotewire.resilience.budget import LIMITS, Category
 from quotewire.testing.virtual import VirtualProcess
 from tests.simulation.broker import Broker, Reply
+from tests.simulation.gaps import GapWatch
 from tests.simulation.quotes import Bearer, QuoteWatch
 
 MOST_SENDS: Final = 2
@@ -27,6 +28,7 @@ class Wire(Protocol):
     person: str | None
     process: VirtualProcess | None
     accepted_at: float | None
+    is_dead: bool
     end_seen_at: float | None
     muted: set[int]
     fixed: frozenset[int]
@@ -59,6 +61,7 @@ class Watch:
         self.calls = CallWatch(self)
         self.streams = StreamWatch(self)
         self.quotes = QuoteWatch(self)
+        self.gaps = GapWatch(self, broker.nature)
         self.log: deque[str] = deque(maxlen=400)
         self._digest = hashlib.sha256()
 
@@ -87,6 +90,7 @@ class Watch:
     def died(self, process: VirtualProcess) -> None:
         """A gateway ended, however."""
         self.quotes.forget()
+        self.gaps.restarted()
         self.calls.forget()
         self.note(f"{process.name} ended")
 
