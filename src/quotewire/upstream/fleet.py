@@ -14,13 +14,14 @@ from quotewire.upstream.adoption import Lesson
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
-from quotewire.upstream.plan import Assignment, Bearer, Limits, hand_over, plan
+from quotewire.upstream.plan import Assignment, Bearer, Limits, Rank, hand_over, plan
 from quotewire.upstream.pool import Record
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.world import World
 
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
 SWITCH_OFF_S: Final = 5.0  # what others get to take over from a person whose streaming was switched off
+TOGETHER_S: Final = 2.0  # streams that end within so short a time end for one reason
 BOUND_S: Final = 10.0  # limits that last less long are waited out
 SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
 
@@ -68,8 +69,11 @@ class Fleet:
         self._lifecycle = lifecycle
         self._world = world
         self._wanted: frozenset[int] = frozenset()
+        self._lingering: frozenset[int] = frozenset()
+        self._ended_at: dict[str, float] = {}
         self._owners: dict[str, asyncio.Task[None]] = {}
         self._records: dict[str, Record] = {}
+        self._tokens: dict[str, str] = {}
         self._leaving: set[str] = set()
         self._off_since: dict[str, float] = {}
         self._moved = asyncio.Event()
@@ -91,9 +95,9 @@ class Fleet:
         now = self._world.monotonic()
         return frozenset[int]().union(*(x.assigned for x in self.sessions.values() if x.is_renewing(now)))
 
-    def want(self, symbol_ids: Set[int]) -> None:
-        """Carry these, together."""
-        self._wanted = frozenset(symbol_ids)
+    def want(self, symbol_ids: Set[int], lingering: Set[int] = frozenset()) -> None:
+        """Carry these, together; and where there is room go on with those that are `lingering`."""
+        self._wanted, self._lingering = frozenset(symbol_ids), frozenset(lingering)
         self.distribute()
 
     def follow(self, group: asyncio.TaskGroup) -> None:
@@ -106,6 +110,8 @@ class Fleet:
                 self._owners[person] = group.create_task(session.run(), name=f"session {person}")
         for person in self.sessions.keys() - set(persons):
             del self.sessions[person], self._records[person]
+            self._tokens.pop(person, None)
+            self._ended_at.pop(person, None)
             self._owners.pop(person).cancel()
             self._sink.on_carried()
 
@@ -132,8 +138,14 @@ class Fleet:
         """The keeper has another token of this person."""
         if not self._keeper.is_refreshing(person):
             self._leaving.discard(person)
-        if (session := self.sessions.get(person)) is not None:
-            session.token_changed()
+        if (session := self.sessions.get(person)) is None:
+            return
+        session.token_changed()
+        access = self._keeper.access(person)
+        if access is not None and self._tokens.get(person) != access.token:
+            self._tokens[person] = access.token
+            self._records[person].healed()
+        self.distribute()
 
     def reached(self, person: str) -> None:
         """Questrade answered a call of this person: their stream, if it waits, need not wait on."""
@@ -147,12 +159,11 @@ class Fleet:
         """
         session = self.sessions.get(person)
         now = self._world.monotonic()
-        others = any(self._is_fit(other, now) for other in self.sessions if other != person)
-        if session is None or not session.is_live or not others:
+        if session is None or not session.is_live or not self._others(person, now):
             return
         self._leaving.add(person)
         self.distribute()
-        while session.carried:
+        while session.carried - self._target.get(person, frozenset()):
             self._moved.clear()
             await self._moved.wait()
 
@@ -171,16 +182,31 @@ class Fleet:
         self.distribute()
         self._moved.set()
 
-    def on_failure(self, session: StreamSession) -> None:
+    def on_end(self, session: StreamSession) -> bool:
+        """A stream that worked was ended by Questrade: whether it was the only one, within a moment.
+
+        Several at once are Questrade's own trouble rather than somebody who takes them.
+        """
+        now = self._world.monotonic()
+        others = [x for x, at in self._ended_at.items() if x != session.person and now - at <= TOGETHER_S]
+        self._ended_at[session.person] = now
+        for other in others:
+            self.sessions[other].rivalry.pardon()
+        return not others
+
+    def on_failure(self, session: StreamSession, *, was_dropped: bool) -> None:
         """A stream was lost or could not be had: its symbols go to others, if there are any."""
         record = self._records.get(session.person)
         if record is None or session.person in self._leaving or self._keeper.is_refreshing(session.person):
             return  # a refresh of ours ends streams; that is nobody's failure
         now = self._world.monotonic()
-        record.failed(now, session.rivalry.held_until)
-        others = [other for other in self.sessions if other != session.person and self._is_fit(other, now)]
+        record.failed(now, session.rivalry.held_until, was_dropped=was_dropped)
+        others = self._others(session.person, now)
         if session.assigned and others:
             detail = f"{session.person}'s stream failed; its {len(session.assigned)} symbols go to {', '.join(others)}"
+            left = len(self._wanted) - sum(map(self._limit, others))
+            if left > 0:
+                detail += f", who have room for all but {left}"
             self._chronicle.note(Happening.FAILOVER, Why.PERSON_FAILED, person=session.person, detail=detail)
         if record.failures == 1:
             self._sink.on_first_failure(session.person)
@@ -202,28 +228,75 @@ class Fleet:
 
     def _distribute(self) -> None:
         now = self._world.monotonic()
-        bound = self._bound(now)
-        current = {who: ids & self.sessions[who].carried if who in bound else ids for who, ids in self._target.items()}
-        fit = {person for person in self.sessions if self._is_fit(person, now)} or self._working(now)
-        bearers = [
-            Bearer(person, person in fit and self.sessions[person].is_live, len(current.get(person, ())))
-            if person in bound
-            else Bearer(person, person in fit, self._limit(person))
-            for person in self._keeper.persons
-            if person in self.sessions and self._may_bear(person, now)
-        ]
-        self._target = plan(self._wanted, bearers, current, copies=2 if self._doubles else 1)
-        self._tell_doubling(sum(bearer.fit for bearer in bearers))
-        carried = {person: session.carried & self._wanted for person, session in self.sessions.items()}
+        bearers = self._bearers(now)
+        copies = 2 if self._doubles else 1
+        self._target = plan(self._wanted, bearers, self._current(now), copies=copies, lingering=self._lingering)
+        self._tell_doubling(sum(bearer.rank <= Rank.WORKING for bearer in bearers))
+        kept = self._wanted | self._lingering
+        carried = {person: session.carried & kept for person, session in self.sessions.items()}
         shares = hand_over(
             self._target, {person: ids for person, ids in carried.items() if self._may_wait(person, now)}
         )
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
+        self._try_at_once(now)
+
+    def _current(self, now: float) -> Assignment:
+        """Who was to carry what; of somebody whose hour is used up, what they do carry."""
+        bound = self._bound(now)
+        return {
+            person: ids & self.sessions[person].carried if person in bound else ids
+            for person, ids in self._target.items()
+            if person in self.sessions
+        }
+
+    def _bearers(self, now: float) -> list[Bearer]:
+        """Everybody who may be asked. Who has no access token is, when there is nobody else: then it is sought."""
+        bound, current = self._bound(now), self._current(now)
+        bearers = [
+            Bearer(person, self._rank(person, now), len(current.get(person, ())) if person in bound else limit)
+            for person in self._keeper.persons
+            if person in self.sessions and self._may_bear(person, now) and (limit := self._limit(person))
+        ]
+        able = [x for x in bearers if x.rank < Rank.RESTING or self._keeper.access(x.person) is not None]
+        return able if any(bearer.rank < Rank.RESTING for bearer in able) else bearers
+
+    def _rank(self, person: str, now: float) -> Rank:
+        session = self.sessions[person]
+        if self._is_fit(person, now):
+            return Rank.FIT
+        if session.is_live and person not in self._leaving:
+            return Rank.WORKING
+        if self._is_renewing(person, now):
+            return Rank.EAGER
+        is_able = self._keeper.access(person) is not None and now >= session.rivalry.held_until
+        return Rank.EAGER if is_able and self._records[person].is_eager(now) else Rank.RESTING
+
+    def _is_renewing(self, person: str, now: float) -> bool:
+        """Whether a refresh of ours is about to end the stream, or did, and it is expected back."""
+        return person in self._leaving or self.sessions[person].is_renewing(now)
+
+    def _try_at_once(self, now: float) -> None:
+        """A stream that was dropped, and is needed because nobody else has room, does not wait out its back-off."""
+        for person, session in self.sessions.items():
+            record = self._records[person]
+            if session.is_live or not session.assigned:
+                record.is_trying = False
+            elif (
+                self._rank(person, now) is Rank.EAGER and not self._is_renewing(person, now) and record.try_at_once(now)
+            ):
+                session.retry()
+
+    def _others(self, person: str, now: float) -> list[str]:
+        """Whose streams can take over from this person's."""
+        return [other for other in self.sessions if other != person and self._rank(other, now) <= Rank.WORKING]
 
     def _may_bear(self, person: str, now: float) -> bool:
-        """Whether the person is asked at all, were nobody else there: not while another program has the stream."""
-        is_held = now < self.sessions[person].rivalry.held_until
+        """Whether the person is asked at all. While another program has the stream, only if nobody else has room, and
+        not too soon.
+        """
+        session = self.sessions[person]
+        is_held = now < session.rivalry.missed_at and not session.is_live
         return self._keeper.may_stream(person) and not self._keeper.is_dead(person) and not is_held
 
     def _tell_doubling(self, fit: int) -> None:
@@ -257,14 +330,6 @@ class Fleet:
     def _limit(self, person: str) -> int:
         most = self.sessions[person].aim.most
         return self._limits.symbols_per_stream if most is None else min(most, self._limits.symbols_per_stream)
-
-    def _working(self, now: float) -> set[str]:
-        """Whose stream is up though it failed a while ago: with nobody fit, better than one that is down. None if they
-        have no room for everything: then all try.
-        """
-        live = {person for person, session in self.sessions.items() if session.is_live and self._may_bear(person, now)}
-        live -= self._leaving
-        return live if sum(map(self._limit, live)) >= len(self._wanted) else set()
 
     def _is_fit(self, person: str, now: float) -> bool:
         able = self.sessions[person].is_live or self._keeper.access(person) is not None

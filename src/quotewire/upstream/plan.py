@@ -6,6 +6,7 @@ least, earlier persons first. Nobody carries much more than their share, so that
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from enum import IntEnum
 from math import ceil
 from typing import Final
 
@@ -20,12 +21,21 @@ class Limits:
     symbols_per_stream: int = 400
 
 
+class Rank(IntEnum):
+    """How much may be expected of a person's stream. Who comes later is asked for what the earlier have no room for."""
+
+    FIT = 0  # it works, or nothing speaks against it
+    WORKING = 1  # it is up, though it failed a while ago
+    EAGER = 2  # it was merely dropped, and may be tried at once
+    RESTING = 3  # it could not be had
+
+
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A person as the plan sees them. `fit`: their stream works, or nothing speaks against it."""
+    """A person as the plan sees them."""
 
     person: str
-    fit: bool
+    rank: Rank
     limit: int
 
 
@@ -33,22 +43,48 @@ Assignment = dict[str, frozenset[int]]
 
 
 def plan(
-    wanted: Set[int], bearers: Sequence[Bearer], current: Mapping[str, Set[int]], *, copies: int = 1
+    wanted: Set[int],
+    bearers: Sequence[Bearer],
+    current: Mapping[str, Set[int]],
+    *,
+    copies: int = 1,
+    lingering: Set[int] = frozenset(),
 ) -> Assignment:
     """Distribute `wanted` over the bearers, in the order they are preferred, each symbol to `copies` of them.
 
-    Fit ones carry everything they can hold. With nobody fit, the unfit ones do, so that somebody keeps trying. What
-    does not fit in is in nobody's share: it has to be polled. No symbol has a second bearer while another has none.
+    Who is fit or working carries everything they can hold; the fit come first, but nothing moves from one who works
+    for that alone. What does not fit in goes to the eager, and what these have no room for to the resting, so that
+    somebody keeps trying; a second copy goes to no resting one, unless there are only these. What fits in nowhere is in
+    nobody's share: it has to be polled. No symbol has a second bearer while another has none. What is `lingering`, for
+    nobody wants it any more, stays where it is as long as that costs no room.
     """
-    chosen = [bearer for bearer in bearers if bearer.fit] or list(bearers)
-    if not chosen:
-        return {}
-    copies = min(copies, len(chosen))
-    share = ceil(len(wanted) * copies / len(chosen) * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
+    stages = [
+        [bearer for bearer in bearers if bearer.rank in ranks]
+        for ranks in ((Rank.FIT, Rank.WORKING), (Rank.EAGER,), (Rank.RESTING,))
+    ]
     counts = dict.fromkeys(sorted(wanted), 0)
+    taken: dict[str, set[int]] = {}
+    for stage in stages:
+        is_last = bool(stage) and stage[0].rank is Rank.RESTING
+        most = 1 if is_last and taken else min(copies, len(taken) + len(stage))
+        if stage and any(count < most for count in counts.values()):
+            taken |= _fill(stage, counts, current, most)
+    for bearer in stages[0]:
+        mine = taken.setdefault(bearer.person, set())
+        stays = sorted(lingering & frozenset(current.get(bearer.person, ())) - wanted)
+        mine.update(stays[: max(bearer.limit - len(mine), 0)])
+    return {person: frozenset(ids) for person, ids in taken.items()}
+
+
+def _fill(
+    chosen: Sequence[Bearer], counts: dict[int, int], current: Mapping[str, Set[int]], copies: int
+) -> dict[str, set[int]]:
+    """Who of `chosen` takes what of the symbols that have fewer than `copies` bearers; `counts` has how many."""
+    missing = sum(copies - count for count in counts.values() if count < copies)
+    share = ceil(missing / len(chosen) * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
     taken: dict[str, set[int]] = {bearer.person: set() for bearer in chosen}
     for bearer in chosen:
-        mine = set(current.get(bearer.person, ()))
+        mine = current.get(bearer.person, ())
         kept = [symbol_id for symbol_id, count in counts.items() if count < copies and symbol_id in mine]
         for symbol_id in kept[: min(share, bearer.limit)]:
             taken[bearer.person].add(symbol_id)
@@ -59,13 +95,13 @@ def plan(
             if bearer_of is not None:
                 taken[bearer_of].add(symbol_id)
                 counts[symbol_id] += 1
-    return {person: frozenset(ids) for person, ids in taken.items()}
+    return taken
 
 
 def _place(symbol_id: int, chosen: Sequence[Bearer], taken: Mapping[str, Set[int]]) -> str | None:
-    """Who carries least of those that have room for it and do not carry it yet."""
+    """Of the best rank that has room for it, who carries least and does not carry it yet."""
     able = [x for x in chosen if len(taken[x.person]) < x.limit and symbol_id not in taken[x.person]]
-    return min(able, key=lambda bearer: len(taken[bearer.person])).person if able else None
+    return min(able, key=lambda bearer: (bearer.rank, len(taken[bearer.person]))).person if able else None
 
 
 def _make_room(

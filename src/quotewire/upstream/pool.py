@@ -1,7 +1,8 @@
 """Who may carry symbols, and what the whole upstream amounts to. Pure.
 
 A person is *fit* while their stream works or nothing speaks against it; one failure makes them unfit, so that their
-symbols move to others at once, and they are fit again when their stream works or a while has passed.
+symbols move to others at once, and they are fit again when their stream works or a while has passed. Whose stream was
+merely dropped may be tried again at once where nobody else has room, a few times; whose stream could not be had rests.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -13,6 +14,14 @@ from quotewire.resilience.lifecycle_types import State
 REST_S: Final = 10.0
 """How long a person whose stream failed is left out while others are fit; doubled with each failure in a row."""
 LONGEST_REST_S: Final = 120.0
+TRIES: Final = 4
+"""How often a dropped stream may be tried at once in a row, where nobody else has room for its symbols."""
+TRY_AGAIN_S: Final = 6.0
+"""How long until one such try more is allowed: fourteen in a minute at most, whoever drops the stream."""
+MISSES: Final = 3
+"""After so many such tries in a row that came to nothing, the stream counts as one that cannot be had."""
+MISSED_S: Final = 0.9
+"""Between two such tries, when the first came to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +37,56 @@ class Standing:
 
 @dataclass(slots=True)
 class Record:
-    """How a person's stream has fared. `rest_until` is monotonic seconds."""
+    """How a person's stream has fared. `rest_until` is monotonic seconds.
+
+    `was_dropped`: it worked, and nothing has shown since that it cannot be had. `is_trying`: it is being tried at once.
+    """
 
     failures: int = 0
     rest_until: float = 0.0
+    was_dropped: bool = False
+    is_trying: bool = False
+    misses: int = 0
+    tries: float = TRIES
+    counted_at: float = 0.0
+    not_before: float = 0.0
 
-    def failed(self, now: float, held_until: float = 0.0) -> None:
+    def failed(self, now: float, held_until: float = 0.0, *, was_dropped: bool = False) -> None:
         """The stream was lost or could not be had; before `held_until` it is not to be tried again."""
         self.failures += 1
         self.rest_until = max(now + min(REST_S * 2.0 ** (self.failures - 1), LONGEST_REST_S), held_until)
+        self.misses = self.misses + 1 if self.is_trying and not was_dropped else 0
+        if self.misses:
+            self.not_before = now + MISSED_S
+        self.was_dropped = was_dropped or 0 < self.misses < MISSES
+        self.is_trying = False
 
     def worked(self) -> None:
-        """Data came over the stream."""
+        """Data came over the stream for a while."""
         self.failures, self.rest_until = 0, 0.0
+
+    def healed(self) -> None:
+        """The person has a new access token: what ended the stream of the old one need not end the next."""
+        self.was_dropped, self.is_trying, self.misses = True, False, 0
 
     def is_resting(self, now: float) -> bool:
         """Whether the person is left out for now."""
         return now < self.rest_until
+
+    def is_eager(self, now: float) -> bool:
+        """Whether the stream is being tried at once, or may be."""
+        return self.is_trying or (self.was_dropped and now >= self.not_before and self._tries(now) >= 1.0)
+
+    def try_at_once(self, now: float) -> bool:
+        """Whether to try it now, which counts; False while that is under way already, or not allowed."""
+        if self.is_trying or not self.is_eager(now):
+            return False
+        self.tries, self.counted_at = self._tries(now) - 1.0, now
+        self.is_trying = True
+        return True
+
+    def _tries(self, now: float) -> float:
+        return min(self.tries + max(now - self.counted_at, 0.0) / TRY_AGAIN_S, float(TRIES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ tells it what happened. Changes to a stream that works are the steward's.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVarTuple
 
 from quotewire.errors import AccessTokenError, RateLimitedError, TokenSpentError, UpstreamError
@@ -46,8 +47,11 @@ class Sink(Protocol):
     def on_stream(self, session: "StreamSession") -> None:
         """The stream came up, went down, or carries other symbols."""
 
-    def on_failure(self, session: "StreamSession") -> None:
-        """The stream was lost or could not be had."""
+    def on_end(self, session: "StreamSession") -> bool:
+        """The other side ended a stream that worked; whether this one alone."""
+
+    def on_failure(self, session: "StreamSession", *, was_dropped: bool) -> None:
+        """The stream was lost (`was_dropped`: it had worked) or could not be had."""
 
 
 class StreamSession:
@@ -83,7 +87,8 @@ class StreamSession:
         self._teller = Teller(person, chronicle, self._now)
         self.reader = Reader(self._received, self._over)
         self._open_socket = world.open_socket
-        self._machine = Lifecycle(config, persons=(person,), chance=world.chance)
+        self._reached_at = float("-inf")
+        self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
         self.aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
         self._steward = Steward(self, self.aim, self._adoption, chronicle=chronicle, world=world)
@@ -148,8 +153,15 @@ class StreamSession:
             self._steward.replace(Why.TOKEN_ROTATED)
 
     def reachable(self) -> None:
-        """Questrade answered this person a moment ago: a wait for it need not be waited out."""
-        if self._group is not None and self._now() >= self.rivalry.held_until:
+        """Questrade answered this person a moment ago: a wait for it need not be waited out, now and then."""
+        now = self._now()
+        if now >= max(self.rivalry.held_until, self._reached_at + self._config.nudge_spacing_s):
+            self._reached_at = now
+            self.retry()
+
+    def retry(self) -> None:
+        """Do not wait out the back-off. The caller sees to it that this does not happen too often."""
+        if self._group is not None:
             self._driver.feed(on.Nudged())
 
     def tell(self, event: on.SilenceRule | on.ClockJumped | on.NetworkLost | on.NetworkRegained) -> None:
@@ -233,7 +245,8 @@ class StreamSession:
 
     def _suspect(self, event: on.Closed) -> on.Closed:
         """A stream that worked was ended by the other side. If another program takes it again and again, stay away."""
-        wait_s = self.rivalry.ended(self._now() - self._opened_at, self._now(), self._chance)
+        alone, now = self._sink.on_end(self), self._now()
+        wait_s = self.rivalry.ended(now - self._opened_at, event.code, now, self._chance, alone=alone)
         if wait_s is None:
             return event
         self._teller.explain(self.rivalry.words(self.person, wait_s), instead=Why.EVICTED)
@@ -267,8 +280,9 @@ class StreamSession:
         """The machine took an event."""
         if was_live is not self.is_live:
             self._turned()
-        if failed or (was_live and not self.is_live and self.assigned):
-            self._sink.on_failure(self)
+        was_dropped = was_live and not self.is_live
+        if failed or (was_dropped and self.assigned):
+            self._sink.on_failure(self, was_dropped=was_dropped)
 
     def _turned(self) -> None:
         """The stream came up or went down."""

@@ -185,7 +185,7 @@ class Upstream:
         self._fleet.follow(self._group)
         for symbol_id in [i for i, until in self._lingering.items() if until <= now]:
             del self._lingering[symbol_id]
-        self._fleet.want(self._wanted | self._lingering.keys())
+        self._fleet.want(self._wanted, self._lingering.keys())
         self._patrol.round(self._group)
         self._backfill.round(self._tape.gaps(), self._group)
         self._emit(self._tape.judge_all(self._clock.now()))
@@ -203,7 +203,7 @@ class Upstream:
         for symbol_id in wanted:
             self._lingering.pop(symbol_id, None)
         self._wanted = wanted
-        self._fleet.want(wanted | self._lingering.keys())
+        self._fleet.want(wanted, self._lingering.keys())
         self._announce()
 
     async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:

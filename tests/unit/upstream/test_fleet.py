@@ -11,8 +11,8 @@ from quotewire.upstream.desk import Desk
 from quotewire.upstream.fleet import STABLE_S, SWITCH_OFF_S, Fleet
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Limits
-from quotewire.upstream.pool import REST_S, Record
-from quotewire.upstream.rivalry import Rivalry
+from quotewire.upstream.pool import MISSED_S, MISSES, REST_S, TRIES, TRY_AGAIN_S, Record
+from quotewire.upstream.rivalry import ROW, Rivalry
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.world import World
 from tests.unit.upstream.fakes import FakeKeeper
@@ -33,6 +33,7 @@ class FakeSession:
         self.rivalry = Rivalry()
         self.aim = self
         self.most: int | None = None
+        self.retries = 0
         self._bench = bench
 
     @property
@@ -54,10 +55,17 @@ class FakeSession:
         if (self.is_live, self.carried) != before:
             self._bench.fleet.on_stream(self.as_session)
 
+    def token_changed(self) -> None:
+        self.settle()
+
+    def retry(self) -> None:
+        self.retries += 1
+
     def fails(self) -> None:
+        was_live = self.is_live
         self.works, self.is_live, self.carried = False, False, frozenset()
         self._bench.fleet.on_stream(self.as_session)
-        self._bench.fleet.on_failure(self.as_session)
+        self._bench.fleet.on_failure(self.as_session, was_dropped=was_live)
 
 
 class Bench:
@@ -145,21 +153,129 @@ def test_of_those_who_all_failed_a_while_ago_one_whose_stream_is_back_carries_ev
     assert bench.counts() == {"alice": 0, "bob": 12}
 
 
-def test_when_the_streams_that_are_up_have_too_little_room_all_try() -> None:
+def test_a_dropped_stream_is_tried_at_once_for_what_nobody_else_has_room_for() -> None:
     bench = Bench("alice", "bob", limit=8)
     bench.fleet.want(WANTED)
     alice, bob = bench.sessions["alice"], bench.sessions["bob"]
     alice.fails()
-    bob.works = False
-    bob.fails()
 
-    bob.works = True
-    bob.settle()
-    bench.fleet.on_stream(bob.as_session)
+    assert len(bob.carried) == 8
+    assert alice.assigned == WANTED - bob.carried
+    assert alice.retries == 1, "it does not wait out its back-off"
+    bench.fleet.want(WANTED)
+    assert alice.retries == 1, "one attempt at a time"
 
-    assert alice.assigned, "a login that failed is tried again for what the other has no room for"
-    assert alice.assigned | bob.assigned == WANTED
-    assert len(bob.assigned) <= 8
+    alice.works = True
+    alice.settle()
+    assert bench.fleet.carried == WANTED
+
+
+def test_what_lingers_stays_only_where_nothing_wanted_needs_the_room() -> None:
+    bench = Bench("alice", limit=4)
+    bench.fleet.want(frozenset({1, 2, 3}))
+    bench.fleet.want(frozenset({3, 4}), {1, 2})
+    assert bench.sessions["alice"].carried == {1, 2, 3, 4}
+
+    bench.fleet.want(frozenset({3, 4, 5}), {1, 2})
+    assert bench.sessions["alice"].carried == {1, 3, 4, 5}
+
+
+def test_streams_that_end_together_are_nobody_elses_doing() -> None:
+    bench = Bench("alice", "bob")
+    alice, bob = bench.sessions["alice"], bench.sessions["bob"]
+    for _ in range(ROW):
+        for session in (alice, bob):
+            alone = bench.fleet.on_end(session.as_session)
+            session.rivalry.ended(1.0, 1006, bench.now, lambda: 1.0, alone=alone)
+        bench.now += 10.0
+    assert max(alice.rivalry.held_until, bob.rivalry.held_until) < bench.now - 10.0
+
+    for _ in range(ROW):
+        assert bench.fleet.on_end(alice.as_session)
+        alice.rivalry.ended(1.0, 1006, bench.now, lambda: 1.0)
+        bench.now += 10.0
+    assert alice.rivalry.held_until > bench.now
+
+
+def test_where_others_have_room_a_dropped_stream_rests() -> None:
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    bench.sessions["alice"].fails()
+
+    assert bench.sessions["alice"].retries == 0
+    assert bench.sessions["alice"].assigned == frozenset()
+
+
+def test_symbols_stay_on_a_stream_that_is_back_though_it_failed_a_moment_ago() -> None:
+    """What moved away and back again would cost two requests, for nothing."""
+    bench = Bench("alice", "bob", "carol", limit=5)
+    bench.fleet.want(WANTED)
+    alice, carol = bench.sessions["alice"], bench.sessions["carol"]
+    alice.fails()
+    alice.works = True
+    alice.settle()
+    carol.fails()
+    before = alice.carried
+    assert before
+    bench.fleet.want(WANTED)
+
+    assert alice.carried >= before
+    assert bench.counts() == {"alice": 5, "bob": 5, "carol": 0}
+    assert carol.assigned == WANTED - bench.fleet.carried
+
+
+def test_a_stream_that_could_not_be_had_rests_though_it_is_needed_and_its_machine_sets_the_pace() -> None:
+    bench = Bench("alice", "bob", limit=8)
+    bench.fleet.want(WANTED)
+    alice = bench.sessions["alice"]
+    alice.fails()
+    for _ in range(10):
+        bench.fleet.on_failure(alice.as_session, was_dropped=False)
+        bench.now += MISSED_S
+        bench.fleet.want(WANTED)
+
+    assert alice.retries == MISSES
+    assert alice.assigned, "its connection machine goes on trying"
+
+
+def test_however_often_a_stream_is_dropped_it_is_tried_at_once_within_bounds() -> None:
+    bench = Bench("alice")
+    bench.fleet.want(WANTED)
+    alice = bench.sessions["alice"]
+    for _ in range(60):
+        alice.fails()
+        alice.works = True
+        alice.settle()
+        bench.now += 1.0
+
+    assert alice.retries <= TRIES + 60 / TRY_AGAIN_S
+
+
+def test_a_new_token_ends_the_rest_where_the_person_is_needed() -> None:
+    bench = Bench("alice", "bob", limit=8)
+    bench.fleet.want(WANTED)
+    bench.fleet.token_changed("alice")
+    alice = bench.sessions["alice"]
+    bench.keeper.tokens["alice"] = None
+    alice.fails()
+    assert alice.assigned == frozenset(), "it has no access token, and others carry"
+
+    bench.keeper.tokens["alice"] = "another"
+    alice.works = True
+    bench.fleet.token_changed("alice")
+    assert bench.fleet.carried == WANTED
+
+
+def test_one_who_is_to_be_refreshed_keeps_what_nobody_else_has_room_for() -> None:
+    async def scenario() -> None:
+        bench = Bench("alice", "bob", limit=8)
+        bench.fleet.want(WANTED)
+        bench.gaps = 0
+        await asyncio.wait_for(bench.fleet.leave("alice"), 5)
+        assert bench.counts() == {"alice": 4, "bob": 8}
+        assert bench.gaps == 0
+
+    virtual.run(scenario())
 
 
 def test_nobody_fails_over_to_nobody() -> None:
@@ -186,18 +302,35 @@ def test_a_stream_that_another_program_takes_rests_until_it_may_be_tried_again()
     assert bench.counts()["alice"] > 0
 
 
-def test_a_stream_that_another_program_takes_is_left_to_it_even_when_nobody_else_can() -> None:
+def test_a_stream_that_another_program_takes_is_left_to_it_for_a_while_even_when_nobody_else_can() -> None:
     bench = Bench("alice")
     bench.fleet.want(WANTED)
-    bench.sessions["alice"].rivalry.held_until = bench.now + 300
+    rivalry = bench.sessions["alice"].rivalry
+    rivalry.held_until, rivalry.missed_at = bench.now + 300, bench.now + 20
     bench.sessions["alice"].fails()
     bench.sessions["alice"].works = True
+    bench.now += 19
     bench.fleet.want(WANTED)
     assert bench.sessions["alice"].assigned == frozenset()
 
-    bench.now += 301
+    bench.now += 2
     bench.fleet.want(WANTED)
     assert bench.counts() == {"alice": 12}
+
+
+def test_a_stream_that_another_program_takes_is_tried_sooner_only_for_what_nobody_else_has_room_for() -> None:
+    bench = Bench("alice", "bob", limit=8)
+    bench.fleet.want(frozenset(range(1, 9)))
+    alice = bench.sessions["alice"]
+    alice.rivalry.held_until, alice.rivalry.missed_at = bench.now + 300, bench.now + 20
+    alice.fails()
+    alice.works = True
+    bench.now += 21
+    bench.fleet.want(frozenset(range(1, 9)))
+    assert bench.counts() == {"alice": 0, "bob": 8}
+
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 4, "bob": 8}
 
 
 def test_a_refresh_of_ours_is_nobodys_failure() -> None:

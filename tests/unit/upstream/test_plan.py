@@ -1,14 +1,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewire.upstream.plan import Bearer, hand_over, plan
+from quotewire.upstream.plan import Bearer, Rank, hand_over, plan
 
 persons = st.lists(st.sampled_from("abcde"), min_size=1, max_size=5, unique=True)
 symbols = st.frozensets(st.integers(1, 60))
 
 
 def bearers(*names: str, limit: int = 100, unfit: str = "") -> list[Bearer]:
-    return [Bearer(name, name not in unfit, limit) for name in names]
+    return [Bearer(name, Rank.RESTING if name in unfit else Rank.FIT, limit) for name in names]
+
+
+def ranked(limit: int, **ranks: Rank) -> list[Bearer]:
+    return [Bearer(name, rank, limit) for name, rank in ranks.items()]
 
 
 def test_one_person_carries_everything() -> None:
@@ -72,6 +76,43 @@ def test_a_second_bearer_makes_room_for_a_first() -> None:
     shares = plan({1, 2, 3}, bearers("a", "b", limit=2), {"a": {1, 2}, "b": {1, 2}}, copies=2)
 
     assert set().union(*shares.values()) == {1, 2, 3}
+
+
+def test_what_the_fit_have_no_room_for_goes_to_the_eager_and_then_to_the_resting() -> None:
+    everybody = ranked(2, a=Rank.RESTING, b=Rank.EAGER, c=Rank.FIT)
+
+    assert plan({1, 2}, everybody, {}) == {"c": frozenset({1, 2})}
+    assert plan({1, 2, 3}, everybody, {}) == {"c": frozenset({1, 2}), "b": frozenset({3})}
+    assert plan({1, 2, 3, 4, 5}, everybody, {})["a"] == {5}
+    assert set().union(*plan(set(range(9)), everybody, {}).values()) == set(range(6))
+
+
+def test_nothing_moves_from_a_working_stream_but_new_symbols_go_to_the_fit() -> None:
+    shares = plan({1, 2, 3, 4}, ranked(9, a=Rank.WORKING, b=Rank.FIT), {"a": {1, 2}})
+
+    assert shares == {"a": frozenset({1, 2}), "b": frozenset({3, 4})}
+
+
+def test_a_second_copy_goes_to_an_eager_one_but_not_to_a_resting_one() -> None:
+    fit_and_eager = plan({1, 2}, ranked(9, a=Rank.FIT, b=Rank.EAGER, c=Rank.RESTING), {}, copies=2)
+
+    assert fit_and_eager == {"a": frozenset({1, 2}), "b": frozenset({1, 2})}
+
+
+@given(symbols, persons, st.integers(1, 20), st.data())
+def test_whatever_the_ranks_all_room_is_used_once_and_a_plan_is_at_rest(
+    wanted: frozenset[int], names: list[str], limit: int, data: st.DataObject
+) -> None:
+    copies = data.draw(st.integers(1, 2))
+    able = [Bearer(name, data.draw(st.sampled_from(Rank)), limit) for name in names]
+    current = {name: data.draw(symbols) for name in names}
+    shares = plan(wanted, able, current, copies=copies)
+
+    carried = [symbol for ids in shares.values() for symbol in ids]
+    assert all(len(ids) <= limit for ids in shares.values())
+    assert len(set(carried)) == min(len(wanted), limit * len(names))
+    assert all(carried.count(symbol) <= copies for symbol in carried)
+    assert plan(wanted, able, shares, copies=copies) == shares
 
 
 @given(symbols, persons, st.integers(1, 20), st.data())

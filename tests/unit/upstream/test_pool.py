@@ -1,5 +1,16 @@
 from quotewire.resilience.lifecycle_types import State
-from quotewire.upstream.pool import LONGEST_REST_S, REST_S, Record, Standing, Verdict, verdict
+from quotewire.upstream.pool import (
+    LONGEST_REST_S,
+    MISSED_S,
+    MISSES,
+    REST_S,
+    TRIES,
+    TRY_AGAIN_S,
+    Record,
+    Standing,
+    Verdict,
+    verdict,
+)
 
 
 def standing(name: str, *, dead: bool = False, live: bool = False, access: bool = True) -> Standing:
@@ -51,3 +62,35 @@ def test_each_failure_in_a_row_doubles_the_rest() -> None:
     record.worked()
 
     assert not record.is_resting(100.0)
+
+
+def test_only_a_stream_that_was_dropped_may_be_tried_at_once() -> None:
+    record = Record()
+    assert not record.is_eager(100.0)
+    record.failed(100.0)
+    assert not record.is_eager(100.0)
+    record.failed(100.0, was_dropped=True)
+    assert record.is_eager(100.0)
+
+
+def test_tries_at_once_are_counted_and_come_back_with_time() -> None:
+    record = Record()
+    for _ in range(TRIES):
+        record.failed(100.0, was_dropped=True)
+        assert record.try_at_once(100.0)
+        assert not record.try_at_once(100.0), "one at a time"
+    record.failed(100.0, was_dropped=True)
+    assert not record.is_eager(100.0)
+    assert not record.is_eager(100.0 + TRY_AGAIN_S - 0.1)
+    assert record.try_at_once(100.0 + TRY_AGAIN_S)
+
+
+def test_a_try_that_comes_to_nothing_is_made_again_a_moment_later_a_few_times() -> None:
+    record, now = Record(), 100.0
+    record.failed(now, was_dropped=True)
+    for miss in range(1, MISSES + 1):
+        assert record.try_at_once(now)
+        record.failed(now)
+        assert not record.is_eager(now)
+        now += MISSED_S
+        assert record.is_eager(now) is (miss < MISSES)

@@ -1,5 +1,5 @@
 from quotewire.resilience.backoff import Chance
-from quotewire.upstream.rivalry import PEACE_S, ROW, SHORT_S, STAY_AWAY, Rivalry
+from quotewire.upstream.rivalry import LONG_ROW, MISSED, PEACE_S, ROW, SHORT_S, STAY_AWAY, Rivalry
 
 
 def always() -> float:
@@ -9,8 +9,8 @@ def always() -> float:
 LONGEST: Chance = always
 
 
-def ends(rivalry: Rivalry, *lives: float, now: float = 1000.0) -> list[float | None]:
-    return [rivalry.ended(lived_s, now, LONGEST) for lived_s in lives]
+def ends(rivalry: Rivalry, *lives: float, code: int = 1006, now: float = 1000.0) -> list[float | None]:
+    return [rivalry.ended(lived_s, code, now, LONGEST) for lived_s in lives]
 
 
 def test_one_or_two_short_lives_tell_nothing() -> None:
@@ -39,6 +39,26 @@ def test_once_known_a_single_short_life_is_enough_until_a_long_one_shows_that_it
 
     assert ends(rivalry, SHORT_S, 1.0)[1] is not None
     assert ends(rivalry, PEACE_S, 1.0, 1.0) == [None, None, None]
+
+
+def test_ends_by_trouble_of_the_server_itself_are_no_eviction_until_there_are_very_many() -> None:
+    rivalry = Rivalry()
+
+    assert ends(rivalry, *[1.0] * (LONG_ROW - 1), code=1011) == [None] * (LONG_ROW - 1)
+    assert ends(rivalry, 1.0, code=1011) == [STAY_AWAY.ceiling(1)]
+
+
+def test_where_nobody_else_has_room_the_stream_is_tried_sooner_but_less_and_less_often() -> None:
+    rivalry = Rivalry()
+    ends(rivalry, *[1.0] * (ROW - 1))
+    waits = []
+    for _ in range(8):
+        ends(rivalry, 1.0)
+        waits.append(rivalry.missed_at - 1000.0)
+
+    assert waits == [MISSED.ceiling(number) for number in range(1, 9)]
+    assert waits[0] == 2
+    assert waits[-1] == MISSED.cap_s == 600
 
 
 def test_the_operator_is_told_whose_login_it_is_and_what_to_do() -> None:

@@ -78,7 +78,10 @@ class Bench:
     def on_stream(self, session: StreamSession) -> None:
         self.turns += 1
 
-    def on_failure(self, session: StreamSession) -> None:
+    def on_end(self, session: StreamSession) -> bool:
+        return True
+
+    def on_failure(self, session: StreamSession, *, was_dropped: bool) -> None:
         self.failures += 1
 
     async def up(self) -> FakeSocket:
