@@ -10,6 +10,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from quotewire.wire.handshake import Refusal
+
 _encode = msgspec.json.Encoder().encode
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -22,6 +24,11 @@ class Refused(Exception):
         self.status = status
         self.code = code
         self.headers = dict(headers or {})
+
+    @classmethod
+    def by(cls, refusal: Refusal) -> "Refused":
+        """The refusal of an opening, as one of a request."""
+        return cls(refusal.status, refusal.code, refusal.message, headers=dict(refusal.headers))
 
 
 def choose_request_id(given: str) -> str:

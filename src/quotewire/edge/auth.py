@@ -16,10 +16,15 @@ ALGORITHM = "HS256"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a good token says. `expires_at` in seconds since 1970."""
+    """What a good token says. `expires_at` in seconds since 1970.
+
+    `key` is whom the token was given to, and what the limits count by: the person in whose name it was asked for,
+    unless it was made for somebody in particular.
+    """
 
     person: str
     expires_at: int
+    key: str
 
 
 class ClientTokens:
@@ -30,11 +35,14 @@ class ClientTokens:
         self._ttl_s = ttl_s
         self._clock = clock
 
-    def mint(self, person: str) -> tuple[str, int]:
-        """Make a token in `person`'s name, unlike any before; returns it with its expiry in seconds since 1970."""
+    def mint(self, person: str, *, key: str | None = None) -> tuple[str, int]:
+        """Make a token in `person`'s name, unlike any before; returns it with its expiry in seconds since 1970.
+
+        `key` is whom it is given to; without one, whoever asks in that person's name is one to the limits.
+        """
         now = self._clock()
         expires_at = int(now + self._ttl_s)
-        claims = {
+        claims: dict[str, str | int] = {
             "iss": ISSUER,
             "sub": person,
             "scope": SCOPE,
@@ -42,6 +50,8 @@ class ClientTokens:
             "exp": expires_at,
             "jti": secrets.token_hex(8),
         }
+        if key is not None:
+            claims["key"] = key
         return jwt.encode(claims, self._key, algorithm=ALGORITHM), expires_at
 
     def verify(self, token: str) -> Claims:
@@ -61,4 +71,5 @@ class ClientTokens:
             raise UnauthorizedError("this token does not open the quote stream")
         if claims["exp"] <= self._clock():
             raise UnauthorizedError("the token has expired; get a new one from /api-auth")
-        return Claims(str(claims["sub"]), claims["exp"])
+        person = str(claims["sub"])
+        return Claims(person, claims["exp"], str(claims.get("key", person)))

@@ -1,19 +1,22 @@
 """What all WebSocket connections share: who may come in, and the things each of them uses."""
 
 import asyncio
+import math
 import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quotewire.edge.addresses import neighbourhood
 from quotewire.edge.auth import ClientTokens
+from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Seat
 from quotewire.edge.ports import LookedUp, UpstreamPort
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
-from quotewire.settings import Network, Settings
+from quotewire.settings import Settings
 from quotewire.version import VERSION
 from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
@@ -50,45 +53,30 @@ def session_limits(settings: Settings) -> SessionLimits:
         slow_timeout_s=settings.slow_consumer_timeout_ms / 1000,
         max_symbols=settings.max_symbols_per_client,
         wall_ms=wall_ms,
+        commands_per_s=settings.command_rate_per_client,
+        command_burst=int(settings.command_rate_per_client * COMMAND_BURST_S),
     )
 
 
-def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
-    """The address a request came from: the last hop in X-Forwarded-For that is not itself a trusted proxy (R25).
-
-    A hop that is no address ends the walk: the proxy that passed it on answers for it.
-    """
-    parsed = _address(peer)
-    if parsed is None:
-        return peer
-    hops = [hop for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-    while hops and any(parsed in network for network in trusted):
-        before = _address(hops.pop())
-        if before is None:
-            break
-        parsed = before
-    return str(parsed)
+def too_many(exceeded: Exceeded) -> Refusal:
+    """Say over HTTP that a limit was reached."""
+    later = (("Retry-After", str(math.ceil(exceeded.retry_after_s))),)
+    match exceeded.limit:
+        case Limit.CONNECTIONS:
+            return Refusal(429, "too_many_connections", str(exceeded), later)
+        case Limit.TOKENS:
+            return Refusal(429, "too_many_token_requests", str(exceeded), later)
+        case _:
+            return Refusal(429, "too_many_handshakes", str(exceeded), later)
 
 
-def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
-    """Whether what `peer` says of others in X-Forwarded-* is believed."""
-    parsed = _address(peer)
-    return parsed is not None and any(parsed in network for network in trusted)
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that was let in: how it is spoken with, under which subprotocol, and its seat."""
 
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address, with or without brackets and port; an IPv4 one that a dual-stack socket dressed up is IPv4."""
-    bare = text.strip()
-    if bare.startswith("["):
-        bare = bare[1:].partition("]")[0]
-    elif bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        parsed = ip_address(bare)
-    except ValueError:
-        return None
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return mapped or parsed
+    dialect: Dialect
+    subprotocol: str | None
+    seat: Seat
 
 
 class Gate:
@@ -100,39 +88,54 @@ class Gate:
         self.tokens = tokens
         self.upstream = upstream
         self.limits = session_limits(settings)
+        self.limiter = Limiter(Limits.of(settings))
         self.connections: set[Connection] = set()
         self.draining = False
         self.opened: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
+        self.closing: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_out = 0
         self.skipped = 0
-        self._by_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def admit(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
-        """Let a request in, with the dialect and the subprotocol it gets, or say why not."""
+    def admit(self, opening: Opening, address: str) -> Admitted | Refusal:
+        """Let a request in, with a seat that `exit` gives back, or say why not."""
         verdict = self._judge(opening, address)
         if isinstance(verdict, Refusal):
             self.refused[str(verdict.status)] += 1
         return verdict
 
-    def _judge(self, opening: Opening, address: str) -> tuple[Dialect, str | None] | Refusal:
+    def _judge(self, opening: Opening, address: str) -> Admitted | Refusal:
+        spoken = self._spoken(opening)
+        if isinstance(spoken, Refusal):
+            return spoken
+        seat = self.seat(address)
+        return seat if isinstance(seat, Refusal) else Admitted(*spoken, seat)
+
+    def seat(self, address: str) -> Seat | Refusal:
+        """A seat for a connection of that address, or why there is none."""
+        if self.draining:
+            return Refusal(503, "stopping", "the gateway is stopping", (("Retry-After", "5"),))
+        seat = self.limiter.enter(neighbourhood(address, self.settings.ipv6_prefix), time.monotonic())
+        return seat if isinstance(seat, Seat) else too_many(seat)
+
+    def ask_token(self, address: str) -> Refusal | None:
+        """Why a client of that address is given no token now, if it is not."""
+        exceeded = self.limiter.ask_token(neighbourhood(address, self.settings.ipv6_prefix), time.monotonic())
+        return None if exceeded is None else too_many(exceeded)
+
+    def _spoken(self, opening: Opening) -> tuple[Dialect, str | None] | Refusal:
         if opening.path not in (NATIVE_PATH, PLAIN_PATH):
             return Refusal(404, "not_found", f"there is no WebSocket at this path; {NATIVE_PATH} and {PLAIN_PATH} are")
         refusal = check(opening)
         if refusal is not None:
             return refusal
-        if self.draining:
-            return Refusal(503, "stopping", "the gateway is stopping", (("Retry-After", "5"),))
-        if self._by_address[address] >= self.settings.max_connections_per_ip:
-            told = f"{self.settings.max_connections_per_ip} connections from this address are open already"
-            return Refusal(429, "too_many_connections", told, (("Retry-After", "10"),))
         if opening.path == PLAIN_PATH:
             return PLAIN, None
         offered = offered_subprotocols(opening)
@@ -148,7 +151,6 @@ class Gate:
         """A connection is open."""
         self.connections.add(connection)
         self.empty.clear()
-        self._by_address[connection.address] += 1
         self.opened[connection.form.name.lower()] += 1
 
     def exit(self, connection: "Connection", code: int) -> None:
@@ -160,9 +162,7 @@ class Gate:
             self.empty.set()
         # A peer may send any of two thousand codes; a label has few values.
         self.closed[str(code) if code in TOLD_CLOSE_CODES else "other"] += 1
-        self._by_address[connection.address] -= 1
-        if self._by_address[connection.address] <= 0:
-            del self._by_address[connection.address]
+        connection.seat.leave()
 
     def facts(self, connection_id: str) -> Facts:
         """What a welcome tells."""
@@ -214,6 +214,7 @@ class Gate:
         while True:
             await asyncio.sleep(interval)
             now = loop.time()
+            self.limiter.sweep(time.monotonic())
             for connection in tuple(self.connections):
                 try:
                     connection.tick(now)

@@ -8,8 +8,9 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from quotewire.edge.addresses import client_address
 from quotewire.edge.answers import choose_request_id
-from quotewire.edge.gate import Gate, client_address
+from quotewire.edge.gate import Gate
 from quotewire.edge.websocket import Connection
 from quotewire.wire.handshake import Opening, Refusal, accept, identity, refuse
 
@@ -149,12 +150,13 @@ class HttpProtocol(HttpToolsProtocol):
         if isinstance(verdict, Refusal):
             self._refuse(verdict)
             return
-        dialect, subprotocol = verdict
         caller = identity(opening)
         connection_id = caller.connection_id or self.gate.new_connection_id()
-        self.transport.write(accept(opening, subprotocol=subprotocol, extra=(("X-Connection-ID", connection_id),)))
+        self.transport.write(
+            accept(opening, subprotocol=verdict.subprotocol, extra=(("X-Connection-ID", connection_id),))
+        )
         connection = Connection(
-            self.gate, dialect, address=address, connection_id=connection_id, client_version=caller.client_version
+            self.gate, verdict, address=address, connection_id=connection_id, client_version=caller.client_version
         )
         self.connections.discard(self)
         # The parser holds us: what a socket no longer needs should go at once, not when the collector comes by.

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
+from quotewire.edge.addresses import is_trusted, requester
 from quotewire.edge.answers import Refused, success
-from quotewire.edge.gate import is_trusted
 from quotewire.edge.ports import Person
 from quotewire.edge.schemas import Failure, PersonView, Success, TokenView
 from quotewire.edge.services import Services
@@ -50,7 +50,7 @@ def find_person(services: Services, name: str) -> Person:
 
 def router(services: Services) -> APIRouter:
     """The paths under /api-auth."""
-    routes = APIRouter(prefix="/api-auth", tags=["auth"], responses={404: {"model": Failure}})
+    routes = APIRouter(prefix="/api-auth", tags=["auth"], responses={404: {"model": Failure}, 429: {"model": Failure}})
 
     @routes.get("/persons", response_model=Success[list[PersonView]], summary="Whose logins are held")
     async def persons(request: Request) -> Response:
@@ -67,6 +67,9 @@ def router(services: Services) -> APIRouter:
 
         Between those a login that works is left alone, however many clients ask: each renewal cuts the streams on it.
         """
+        refusal = services.gate.ask_token(requester(request, services.settings.trusted_proxies))
+        if refusal is not None:
+            raise Refused.by(refusal)
         found = find_person(services, person)
         if refresh is not None and refresh.lower() in TRUE:
             await services.upstream.refresh(found.name, force=True)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
+from quotewire.edge.addresses import requester
 from quotewire.edge.answers import answer, success
-from quotewire.edge.gate import client_address
 from quotewire.edge.health import CONNECTED, unready
 from quotewire.edge.schemas import ClientReport, Received, Success
 from quotewire.edge.services import Services
@@ -38,13 +38,18 @@ def samples(services: Services) -> list[Sample]:
         ("quotewire_connections_opened_total", gate.opened),
         ("quotewire_connections_refused_total", gate.refused),
         ("quotewire_connections_closed_total", gate.closed),
-        ("quotewire_closes_sent_total", gate.errors),
+        ("quotewire_closes_sent_total", gate.closing),
+        ("quotewire_errors_sent_total", gate.errors),
         ("quotewire_upstream", upstream.counters()),
         ("quotewire_client_reported_total", services.reports.totals),
         ("quotewire_persons", {"true": active, "false": len(persons) - active}),
     )
     for name, counts in labelled:
         read += [Sample(name, float(value), (str(label),)) for label, value in counts.items()]
+    for (limit, scope), count in gate.limiter.refused.items():
+        read.append(Sample("quotewire_limits_exceeded_total", float(count), (limit, scope)))
+    for scope, accounts in (("ip", gate.limiter.addresses), ("key", gate.limiter.keys)):
+        read.append(Sample("quotewire_limit_accounts", float(len(accounts)), (scope,)))
     read += [Sample(reading.name, float(reading.value), reading.labels) for reading in upstream.readings()]
     latency = services.reports.mean_latency_ms()
     return read if latency is None else [*read, Sample("quotewire_client_latency_milliseconds", latency)]
@@ -93,9 +98,7 @@ def router(services: Services) -> APIRouter:
 
         @routes.post(f"{endpoint}/websocket", response_model=Success[Received], summary="A client's own metrics")
         async def report(request: Request, body: ClientReport) -> Response:
-            forwarded = {"x-forwarded-for": ",".join(request.headers.getlist("x-forwarded-for"))}
-            peer = request.client.host if request.client else ""
-            address = client_address(peer, forwarded, services.settings.trusted_proxies)
+            address = requester(request, services.settings.trusted_proxies)
             client = body.connectionId or request.headers.get("x-connection-id", "")[:128] or address
             counts = {name: v for name, v in body.model_dump().items() if isinstance(v, int | float)}
             services.reports.add(client, counts)

@@ -11,14 +11,14 @@ import socket
 from collections.abc import Iterable
 from typing import cast
 
-from quotewire.edge.gate import Gate
+from quotewire.edge.gate import Admitted, Gate
+from quotewire.edge.limits import Limit
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.outbox import Outbox
 from quotewire.wire import session as s
 from quotewire.wire.codec import Form, message_frame, skipped_frame
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate
-from quotewire.wire.dialect import Dialect
 from quotewire.wire.frames import (
     CLOSE,
     PING,
@@ -78,16 +78,21 @@ class Connection(asyncio.Protocol):
         "dialect",
         "form",
         "outbox",
+        "seat",
     )
 
     def __init__(
-        self, gate: Gate, dialect: Dialect, *, address: str, connection_id: str, client_version: str = ""
+        self, gate: Gate, admitted: Admitted, *, address: str, connection_id: str, client_version: str = ""
     ) -> None:
         self._gate = gate
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(gate.settings.max_message_bytes)
         self._session = s.ServerSession(
-            dialect, gate.limits, now=self._loop.time(), first_ping_in_s=gate.first_ping_in_s()
+            admitted.dialect,
+            gate.limits,
+            now=self._loop.time(),
+            first_ping_in_s=gate.first_ping_in_s(),
+            quota=admitted.seat,
         )
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -97,8 +102,9 @@ class Connection(asyncio.Protocol):
         self.address = address
         self.connection_id = connection_id
         self.client_version = client_version
-        self.dialect = dialect
-        self.form: Form = dialect.form
+        self.seat = admitted.seat
+        self.dialect = admitted.dialect
+        self.form: Form = admitted.dialect.form
         self.outbox = Outbox()
 
     # --- asyncio.Protocol ---
@@ -214,8 +220,7 @@ class Connection(asyncio.Protocol):
             case PongFrame():
                 self._session.pong(now)
             case PingFrame(payload):
-                if self._session.phase is not s.Phase.CLOSED:
-                    self._write([frame(PONG, payload)])
+                self._do(self._session.ping(payload, now), now)
             case CloseFrame(code, _):
                 self._peer_closed(code)
             case BinaryMessage(message):
@@ -231,6 +236,9 @@ class Connection(asyncio.Protocol):
         }.get(code)
         # A frame that breaks the protocol itself leaves nobody to explain it to: the close frame says it all.
         self._do(self._session.broken(told if told is not None else code, reason, now), now)
+        if self._transport is not None and self._transport.can_write_eof():
+            # Its answer could not be read any more. Our end says we are done; the peer still has time to hear why.
+            self._transport.write_eof()
 
     def _peer_closed(self, code: int | None) -> None:
         if self._session.phase is not s.Phase.CLOSED:
@@ -244,7 +252,9 @@ class Connection(asyncio.Protocol):
     def _do(self, effects: Iterable[s.Effect], now: float) -> None:
         for effect in effects:
             match effect:
-                case s.Send(payload):
+                case s.Send(payload, code):
+                    if code is not None:
+                        self._gate.errors[code] += 1
                     self._send(payload)
                 case s.Verify(request):
                     self._verify(request, now)
@@ -256,6 +266,8 @@ class Connection(asyncio.Protocol):
                 case s.Leave(ids):
                     self.flush()
                     self._gate.hub.leave(self, ids)
+                case s.SendPong(payload):
+                    self._write([frame(PONG, payload)])
                 case s.SendPing():
                     self._write([frame(PING, b"%d" % self._gate.limits.wall_ms(now))])
                 case s.End(code, reason, clean):
@@ -263,9 +275,15 @@ class Connection(asyncio.Protocol):
 
     def _verify(self, request: Authenticate, now: float) -> None:
         try:
-            self._gate.tokens.verify(request.token)
+            claims = self._gate.tokens.verify(request.token)
         except UnauthorizedError as error:
             self._do(self._session.refused(request, str(error), now), now)
+            return
+        exceeded = self.seat.identify(claims.key, now)
+        if exceeded is not None:
+            many = exceeded.limit is Limit.CONNECTIONS
+            code = ErrorCode.TOO_MANY_CONNECTIONS if many else ErrorCode.TOO_MANY_HANDSHAKES
+            self._do(self._session.refused(request, str(exceeded), now, code), now)
             return
         if CONNECTION_ID.fullmatch(request.connection_id or ""):
             self.connection_id = request.connection_id or ""
@@ -299,7 +317,7 @@ class Connection(asyncio.Protocol):
         self._close_code = code
         if self._transport is None:
             return
-        self._gate.errors[code.name.lower()] += 1
+        self._gate.closing[code.name.lower()] += 1
         log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
         self._transport.write(close_frame(code, reason))
         if clean:

@@ -84,7 +84,7 @@ class EdgeGateway:
         stats = self.hub.stats()
         left = {
             "connections": len(self.gate.connections),
-            "addresses": len(self.gate._by_address),
+            "seats": self.gate.limiter.seats,
             "tasks": len(self.gate._tasks),
             "clients": stats["clients"],
             "dirty": len(self.hub._dirty),

@@ -76,7 +76,7 @@ async def test_one_that_reads_nothing_for_too_long_is_closed_with_4005(edge_with
     async with crowd(edge), raw(edge, receive_buffer=8192) as slow:
         await slow.hello(edge, *SYMBOLS)
         await block(edge)
-        await until(lambda: edge.gate.errors["slow_consumer"] == 1)
+        await until(lambda: edge.gate.closing["slow_consumer"] == 1)
         messages, code = await slow.ending()
         assert code == 4005
         assert (messages[-1]["code"], messages[-1]["retryable"]) == ("slow_consumer", True)
@@ -119,7 +119,7 @@ async def test_answers_nobody_reads_are_bounded(edge: EdgeGateway, monkeypatch: 
         await flood.hello(edge)
         pings = masked(9, b"x" * 125) * 500
         with contextlib.suppress(OSError):
-            while edge.gate.errors["slow_consumer"] == 0:
+            while edge.gate.closing["slow_consumer"] == 0:
                 await flood.send(pings)
         await until(lambda: edge.gate.closed["4005"] == 1)
-    assert edge.gate.errors == {"slow_consumer": 1}
+    assert edge.gate.closing == {"slow_consumer": 1}

@@ -43,7 +43,9 @@ def test_a_minted_token_is_good_until_it_expires() -> None:
     tokens, clock = make()
     token, expires_at = tokens.mint("alice")
     assert expires_at == int(NOW) + 1800
-    assert tokens.verify(token) == Claims("alice", expires_at)
+    assert tokens.verify(token) == Claims("alice", expires_at, "alice")
+    given, _ = tokens.mint("alice", key="desk 4")
+    assert tokens.verify(given).key == "desk 4"
     clock.now = expires_at - 0.1
     tokens.verify(token)
     clock.now = float(expires_at)

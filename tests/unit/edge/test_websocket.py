@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from quotewire.edge import websocket
-from quotewire.edge.gate import NATIVE, PLAIN
+from quotewire.edge.gate import NATIVE, PLAIN, Admitted
+from quotewire.edge.limits import Seat
 from quotewire.edge.services import Services
 from quotewire.edge.websocket import Connection
 from quotewire.wire.codes import CloseCode
@@ -65,7 +66,10 @@ class FakeTransport(asyncio.Transport):
 
 
 def connect(services: Services, dialect: Dialect = NATIVE) -> tuple[Connection, FakeTransport]:
-    connection = Connection(services.gate, dialect, address="203.0.113.9", connection_id="ws-1")
+    seat = services.gate.seat("203.0.113.9")
+    assert isinstance(seat, Seat)
+    admitted = Admitted(dialect, None, seat)
+    connection = Connection(services.gate, admitted, address="203.0.113.9", connection_id="ws-1")
     transport = FakeTransport()
     connection.connection_made(transport)
     return connection, transport
@@ -220,7 +224,7 @@ async def test_a_connection_that_is_lost_leaves_nothing_and_takes_no_more(servic
     connection.data_received(text({"type": "ping"}))
     assert transport.written == b""
     assert services.gate.connections == set()
-    assert not services.gate._by_address
+    assert not services.gate.limiter.seats
     assert not services.gate._tasks
     stats = services.hub.stats()
     assert (stats["clients"], stats["symbols_wanted"]) == (0, 0)
@@ -314,4 +318,4 @@ async def test_a_defect_upstream_of_the_hub_costs_no_place_in_the_count(services
     with pytest.raises(LookupError):
         connection.connection_lost(None)
     assert services.gate.connections == set()
-    assert not services.gate._by_address
+    assert not services.gate.limiter.seats

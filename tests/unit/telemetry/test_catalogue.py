@@ -32,7 +32,9 @@ async def test_the_gateways_samples_are_all_of_the_catalogue(make_services: Make
     services.gate.opened["native"] += 1
     services.gate.refused["429"] += 1
     services.gate.closed["1001"] += 1
-    services.gate.errors["going_away"] += 1
+    services.gate.closing["going_away"] += 1
+    services.gate.errors["rate_limited"] += 1
+    services.gate.limiter.refused["connections", "ip"] += 1
     services.reports.add("a", {"averageLatency": 5, "messagesSent": 2})
     read = samples(services)
     check(read)

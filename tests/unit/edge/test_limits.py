@@ -1,0 +1,177 @@
+"""The limits: what each address and key may have, what they are told, and what is forgotten of them."""
+
+import pytest
+
+from quotewire.edge.limits import Account, Allowance, Bucket, Exceeded, Limit, Limiter, Limits, Rate, Scope, Seat
+from quotewire.settings import load
+
+WIDE = Rate(1000, 1000.0)
+
+
+def allowance(
+    connections: int = 1000,
+    symbols: int = 1000,
+    handshakes: Rate = WIDE,
+    commands: Rate = WIDE,
+    tokens: Rate = WIDE,
+) -> Allowance:
+    return Allowance(connections, symbols, handshakes, commands, tokens)
+
+
+def limiter(*, address: Allowance | None = None, key: Allowance | None = None, capacity: int = 1000) -> Limiter:
+    return Limiter(Limits(address or allowance(), key or allowance()), capacity=capacity)
+
+
+def seat(judged: Seat | Exceeded) -> Seat:
+    assert isinstance(judged, Seat)
+    return judged
+
+
+def test_a_bucket_gives_its_burst_at_once_and_its_rate_from_then_on() -> None:
+    bucket, rate = Bucket(100.0), Rate(2, 3.0)
+    assert [bucket.take(rate, 100.0) for _ in range(3)] == [0.0] * 3
+    assert bucket.take(rate, 100.0) == pytest.approx(0.5)
+    assert bucket.take(rate, 100.4) == pytest.approx(0.1)
+    assert bucket.take(rate, 100.5) == 0.0
+    assert bucket.take(rate, 99.0) > 0.0  # a clock that steps back gives nothing
+    assert not bucket.full(rate, 101.0)
+    assert bucket.full(rate, 110.0)
+
+
+def test_an_address_has_so_many_connections_at_once_and_gets_those_back_that_end() -> None:
+    judge = limiter(address=allowance(connections=2))
+    first, _ = seat(judge.enter("a", 0.0)), seat(judge.enter("a", 0.0))
+    refused = judge.enter("a", 0.0)
+    assert isinstance(refused, Exceeded)
+    assert (refused.limit, refused.scope, refused.allowed) == (Limit.CONNECTIONS, Scope.ADDRESS, 2)
+    assert str(refused) == "2 connections of this address are open already"
+    seat(judge.enter("b", 0.0))
+    first.leave()
+    first.leave()
+    seat(judge.enter("a", 0.0))
+    assert isinstance(judge.enter("a", 0.0), Exceeded)
+    assert (judge.seats, judge.refused) == (3, {("connections", "ip"): 2})
+
+
+def test_an_address_opens_so_many_a_second() -> None:
+    judge = limiter(address=allowance(handshakes=Rate(10, 2.0)))
+    for _ in range(2):
+        seat(judge.enter("a", 5.0)).leave()
+    refused = judge.enter("a", 5.0)
+    assert isinstance(refused, Exceeded)
+    assert refused.retry_after_s == pytest.approx(0.1)
+    assert str(refused) == "this address may open 10 connections a second"
+    seat(judge.enter("a", 5.1))
+    assert judge.refused == {("handshakes", "ip"): 1}
+
+
+def test_a_key_has_limits_of_its_own_wherever_it_comes_from() -> None:
+    judge = limiter(key=allowance(connections=1))
+    one, two = seat(judge.enter("a", 0.0)), seat(judge.enter("b", 0.0))
+    assert one.identify("k", 0.0) is None
+    assert one.identify("k", 0.0) is None  # once is enough
+    refused = two.identify("k", 0.0)
+    assert refused is not None
+    assert (refused.limit, refused.scope) == (Limit.CONNECTIONS, Scope.KEY)
+    assert two.identify("other", 0.0) is None
+    one.leave()
+    assert seat(judge.enter("c", 0.0)).identify("k", 0.0) is None
+
+
+def test_a_key_authenticates_so_many_times_a_second() -> None:
+    judge = limiter(key=allowance(handshakes=Rate(1, 1.0)))
+    assert seat(judge.enter("a", 0.0)).identify("k", 0.0) is None
+    refused = seat(judge.enter("a", 0.0)).identify("k", 0.0)
+    assert refused is not None
+    assert str(refused) == "this key may open 1 connections a second"
+    assert seat(judge.enter("a", 0.0)).identify("k", 1.0) is None
+
+
+def test_messages_count_for_the_address_first_and_then_for_the_key() -> None:
+    judge = limiter(address=allowance(commands=Rate(1, 2.0)), key=allowance(commands=Rate(1, 3.0)))
+    one, two = seat(judge.enter("a", 0.0)), seat(judge.enter("b", 0.0))
+    for each in (one, two):
+        each.identify("k", 0.0)
+    assert [one.command(0.0) for _ in range(3)] == [None, None, "this address may send 1 messages a second"]
+    # What the address was refused is not taken from the key.
+    assert [two.command(0.0) for _ in range(2)] == [None, "this key may send 1 messages a second"]
+    assert judge.refused == {("commands", "ip"): 1, ("commands", "key"): 1}
+
+
+def test_symbols_are_shared_and_given_back() -> None:
+    judge = limiter(address=allowance(symbols=10), key=allowance(symbols=12))
+    one, two, far = seat(judge.enter("a", 0.0)), seat(judge.enter("a", 0.0)), seat(judge.enter("b", 0.0))
+    for each in (one, two, far):
+        each.identify("k", 0.0)
+    assert one.claim(6) is None
+    assert two.claim(5) == "this address may want 10 symbols"
+    assert two.claim(4) is None
+    assert far.claim(3) == "this key may want 12 symbols"
+    assert far.claim(2) is None
+    assert one.claim(1) is None  # fewer
+    assert two.claim(10) == "this address may want 10 symbols"
+    one.leave()
+    assert two.claim(10) is None
+    assert one.claim(50) is None  # gone: it counts for nobody
+    assert judge.refused == {("symbols", "ip"): 2, ("symbols", "key"): 1}
+
+
+def test_tokens_are_asked_for_at_a_rate() -> None:
+    judge = limiter(address=allowance(tokens=Rate(1, 1.0)))
+    assert judge.ask_token("a", 0.0) is None
+    refused = judge.ask_token("a", 0.0)
+    assert refused is not None
+    assert str(refused) == "this address may ask for 1 tokens a second"
+    assert judge.ask_token("b", 0.0) is None
+    assert judge.ask_token("a", 1.0) is None
+
+
+def test_what_makes_no_difference_is_forgotten() -> None:
+    judge = limiter()
+    held = seat(judge.enter("held", 0.0))
+    for number in range(500):
+        seat(judge.enter(f"a{number}", 0.0)).leave()
+    assert len(judge.addresses) == 501
+    judge.sweep(60.0)
+    assert len(judge.addresses) == 1
+    held.leave()
+    judge.sweep(120.0)
+    assert len(judge.addresses) == 0
+
+
+def test_an_address_that_spent_its_allowance_is_remembered_until_it_is_full_again() -> None:
+    judge = limiter(address=allowance(handshakes=Rate(1, 5.0)))
+    for _ in range(5):
+        seat(judge.enter("a", 0.0)).leave()
+    judge.sweep(4.0)
+    assert len(judge.addresses) == 1
+    judge.sweep(5.0)
+    assert len(judge.addresses) == 0
+
+
+def test_too_many_addresses_push_out_those_heard_longest_ago_but_no_connection() -> None:
+    judge = limiter(address=allowance(handshakes=Rate(1, 2.0)), capacity=10)
+    held = [seat(judge.enter(f"held{number}", 0.0)) for number in range(5)]
+    for number in range(10_000):
+        judge.enter(f"a{number}", 0.0)
+        judge.ask_token(f"b{number}", 0.0)
+        assert len(judge.addresses) <= 10 or judge.seats > 5
+        if judge.seats > 5:
+            break
+    for each in held:
+        assert each.claim(3) is None
+    assert judge.addresses.of("held0", 0.0).symbols == 3
+
+
+def test_the_settings_say_the_limits() -> None:
+    limits = Limits.of(load({}))
+    assert limits.address == Allowance(5, 25_000, Rate(10, 20.0), Rate(250, 1000.0), Rate(10, 20.0))
+    assert limits.key.connections == 100_000
+    raised = Limits.of(load({"MAX_CONNECTIONS_PER_IP": "20000"}))
+    assert raised.address.handshakes == Rate(10, 20_000.0)  # as many as it may have may come at once
+    chosen = Limits.of(load({"MAX_SYMBOLS_PER_IP": "7", "WS_COMMAND_RATE_PER_IP": "3"}))
+    assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 12.0))
+
+
+def test_a_new_account_is_idle() -> None:
+    assert Account(3.0).idle(allowance(), 3.0)
