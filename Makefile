@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: simulate-faults simulate-week help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
+.PHONY: simulate-faults simulate-week conformance help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ setup-dev: .venv/.dev ## the environment that also tests it
 
 test: setup-dev ## every test, the real browser included
 	@scripts/system_packages.sh
-	@$(MAKE) --no-print-directory lint types imports web-check
+	@$(MAKE) --no-print-directory lint types imports web-check conformance
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: lint types imports unit ## the everyday loop: under two minutes
@@ -58,6 +58,9 @@ simulate-faults: setup-dev ## the upstream under faults in virtual time (SEEDS=1
 
 simulate-week: setup-dev ## a simulated trading week with a fault every few minutes
 	@$(BIN)/python -m tests.simulation.week
+
+conformance: setup-dev ## the Autobahn WebSocket test suite against the edge, judged strictly
+	@$(BIN)/python -m tests.conformance
 
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh
