@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Final
 
 HERE: Final = Path(__file__).resolve().parent
-BUILD: Final = Path(os.environ.get("QUOTEWIRE_BENCH_BUILD", "")) if "QUOTEWIRE_BENCH_BUILD" in os.environ else None
 FLAGS: Final = ("-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE")
 SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1

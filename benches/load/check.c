@@ -76,9 +76,11 @@ static void one_quote(struct conn *c, const char *from, const char *end, int64_t
     judge(c, p, (uint32_t)epoch, (uint32_t)sequence, (uint32_t)(count - FIRST_COUNT));
     g->total_quotes++;
     if (g->counts) feed_delivered((uint32_t)(count - FIRST_COUNT));
-    if (!measuring) return;
-    int64_t made = feed_micro_to_us(field(&micro_key, from, end));
-    if (made < measure_from) return;
+    int64_t micro = field(&micro_key, from, end);
+    if (micro < 0) return;
+    int64_t made = feed_micro_to_us(micro);
+    if (made > feed.seen_at) feed.seen_at = made;
+    if (!measuring || made < measure_from) return;
     g->quotes++;
     hist_add(&g->latency, now - made);
 }

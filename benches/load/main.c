@@ -93,9 +93,9 @@ static void tell_run(void) {
     struct bytes out = {0};
     double took = (double)(measured_until - measure_from) / 1e6;
     bytes_print(&out,
-                "{\"seconds\":%.6f,\"made\":%llu,\"max_late_us\":%llu,\"backlog\":%zu,\"server_cpu\":%.4f,"
+                "{\"seconds\":%.6f,\"made\":%llu,\"max_late_us\":%llu,\"held_s\":%.4f,\"backlog\":%zu,\"server_cpu\":%.4f,"
                 "\"own_cpu\":%.4f,\"drain_s\":%.3f,",
-                took, (unsigned long long)made_before, (unsigned long long)late_us, backlog_after,
+                took, (unsigned long long)made_before, (unsigned long long)late_us, (double)feed.held / 1e6, backlog_after,
                 (double)cpu_spent / 1e6 / took, (double)own_spent / 1e6 / took,
                 (double)(now_us() - measured_until) / 1e6);
     tell_groups(&out);
@@ -264,7 +264,7 @@ static void step(int64_t now) {
         measure_from = now;
         until = now + (int64_t)(seconds * 1e6);
         made_before = feed.made;
-        feed.max_late = 0;
+        feed.max_late = feed.held = 0;
         cpu_before = cpu_us();
         own_before = own_cpu_us();
         return;
