@@ -6,16 +6,18 @@ import fcntl
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from quotewire.bus.memory import MemoryBus
 from quotewire.edge import api, health
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
+from quotewire.edge.ports import UpstreamPort
 from quotewire.edge.server import bind, serving
 from quotewire.edge.services import Services
 from quotewire.errors import ConfigurationError, StorageError
@@ -25,7 +27,6 @@ from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.world import REAL, World
-from quotewire.wire.messages import UpstreamState
 
 log = logging.getLogger("quotewire.app")
 
@@ -96,40 +97,50 @@ async def running(
 async def _composed(
     settings: Settings, listener: socket.socket, vault: Vault, tuning: Tuning, world: World
 ) -> AsyncIterator[Gateway]:
-    host, port = listener.getsockname()[:2]
-    hub: Hub
-
-    loop = asyncio.get_running_loop()
-
-    def state_changed(state: UpstreamState) -> None:
-        # Not at once: a client's own command may have changed it, and its whole answer goes first.
-        loop.call_soon(hub.tell_upstream, state)
-
+    bus = MemoryBus(asyncio.get_running_loop().call_soon)
     upstream = Upstream(
         settings,
         vault,
-        on_quotes=lambda quotes: hub.publish(quotes),
-        on_state=state_changed,
+        on_quotes=lambda quotes: bus.publish(quotes),
+        on_state=bus.tell,
         tuning=tuning,
         world=world,
     )
-    hub = Hub(schedule=loop.call_soon, on_wanted=upstream.want)
+    hub = new_hub(settings, upstream.want)
+    bus.subscribe(hub)
     tokens = ClientTokens(vault.derive_key("client tokens"), ttl_s=settings.token_ttl_ms / 1000)
-    gate = Gate(settings, hub, tokens, upstream)
-    services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     source = asyncio.create_task(upstream.run(), name="upstream")
-    watching = asyncio.create_task(health.watch(services), name="health")
     try:
-        async with serving(api.create(services), gate, listener, grace_s=GRACE_S):
+        async with edge(settings, listener, hub, tokens, upstream) as (url, services):
             log.info("serving", extra={"event": "serving", "url": url, "environment": settings.environment})
             yield Gateway(url, services, source)
     finally:
-        watching.cancel()
         source.cancel()
         await upstream.close()
-        await asyncio.gather(source, watching, return_exceptions=True)
+        await asyncio.gather(source, return_exceptions=True)
         log.info("stopped", extra={"event": "stopped"})
+
+
+def new_hub(settings: Settings, on_wanted: Callable[[frozenset[int]], None]) -> Hub:
+    """The hub of this process; `on_wanted` hears of every change of what its clients want."""
+    return Hub(schedule=asyncio.get_running_loop().call_soon, on_wanted=on_wanted)
+
+
+@contextlib.asynccontextmanager
+async def edge(
+    settings: Settings, listener: socket.socket, hub: Hub, tokens: ClientTokens, upstream: UpstreamPort
+) -> AsyncIterator[tuple[str, Services]]:
+    """Serve clients on `listener` while the block runs; how this machine reaches it, and what it is made of."""
+    host, port = listener.getsockname()[:2]
+    gate = Gate(settings, hub, tokens, upstream)
+    services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
+    watching = asyncio.create_task(health.watch(services), name="health")
+    try:
+        async with serving(api.create(services), gate, listener, grace_s=GRACE_S):
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}", services
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def stop_signal() -> asyncio.Event:
