@@ -238,6 +238,11 @@ class Upstream:
     # --- what can be seen ---
 
     @property
+    def epoch(self) -> int:
+        """The count all quotes of this upstream belong to."""
+        return self._tape.book.epoch
+
+    @property
     def state(self) -> UpstreamState:
         """The connection to Questrade as a whole."""
         return UpstreamState(
