@@ -113,8 +113,9 @@ async def test_a_plain_client_that_reads_again_never_sees_an_older_quote_after_a
             assert reading.seen[symbol_id] == sorted(reading.seen[symbol_id])
 
 
-async def test_answers_nobody_reads_are_bounded(edge: EdgeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_nobody_reads_are_bounded(edge_with: EdgeWith, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "MAX_BACKLOG_BYTES", 500_000)
+    edge = await edge_with(WS_COMMAND_RATE_PER_CLIENT="1000000")
     async with crowd(edge), raw(edge, receive_buffer=8192) as flood:
         await flood.hello(edge)
         pings = masked(9, b"x" * 125) * 500
