@@ -16,10 +16,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="run this one alone and print its log")
-    parser.add_argument("--verbose", action="store_true", help="print each failing seed in full")
+    parser.add_argument("--verbose", action="store_true", help="print each failing seed in full; with --seed, all of its log")
     options = parser.parse_args()
     if options.seed is not None:
         result = simulate(timetable(options.seed))
+        if options.verbose:
+            print(*result.log, sep="\n")
         print(result)
         print(f"digest {result.digest}, well again {result.healed_s:.2f} s after the last fault")
         return 1 if result.breach else 0

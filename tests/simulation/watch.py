@@ -62,7 +62,7 @@ class Watch:
         self.streams = StreamWatch(self)
         self.quotes = QuoteWatch(self)
         self.gaps = GapWatch(self, broker.nature)
-        self.log: deque[str] = deque(maxlen=400)
+        self.log: deque[str] = deque(maxlen=4000)
         self._digest = hashlib.sha256()
 
     @property

@@ -59,10 +59,10 @@ class Adoption:
         self.reopened = False
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
-    def opened_anew(self, now: float) -> None:
-        """The stream was opened anew with all its symbols."""
+    def opened_anew(self, now: float, surplus: Iterable[int] = ()) -> None:
+        """The stream was opened anew with all its symbols, and with `surplus` ones that were dropped meanwhile."""
         self.early.clear()
-        self.former.clear()
+        self.former = set(surplus)
         self.reopened = True
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
@@ -80,11 +80,11 @@ class Adoption:
         return len(self.early) > before
 
     def seen(self, ids: Iterable[int]) -> None:
-        """Data of these came. One new symbol proves the habit."""
+        """Data of these came. One new symbol proves the habit, if the open socket was not asked for it before."""
         shown = self.pending.intersection(ids)
-        if not shown:
-            return
         self.pending -= shown
+        if not shown - self.former:
+            return
         if self.lesson.habit is Habit.UNKNOWN:
             self.lesson.habit = Habit.REOPEN if self.reopened else Habit.IN_PLACE
         elif self.lesson.habit is Habit.REOPEN and not self.reopened:

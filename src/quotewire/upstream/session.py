@@ -219,7 +219,7 @@ class StreamSession:
 
     def swap(self, fresh: QuoteSocket, target: Target) -> None:
         """Read `fresh` from here on and let go of the old socket. Nothing is awaited, so nothing comes between."""
-        self._adoption.opened_anew(self._now())
+        self._adoption.opened_anew(self._now(), target.ids - self.assigned)
         number, old = self.number, self._socket
         assert number is not None
         if self._work is not None:
@@ -369,7 +369,7 @@ class StreamSession:
         except UpstreamError as trouble:
             self._missed(number, trouble)
             return
-        self._adoption.opened_anew(self._now())
+        self._adoption.opened_anew(self._now(), self.target.ids - self.assigned)
         self._driver.feed(on.Authenticated(number))
         if self.number == number and self._socket is not None:
             self._start(self.reader.read, number, self._socket)

@@ -78,3 +78,25 @@ def test_data_of_a_symbol_the_socket_was_asked_for_before_teach_nothing() -> Non
 
     assert adoption.lesson.habit is Habit.UNKNOWN
     assert adoption.unproven == {2}
+
+
+def test_a_symbol_that_comes_back_to_the_same_socket_teaches_nothing() -> None:
+    adoption = Adoption(Lesson(Habit.REOPEN))
+    adoption.dropped({1})
+    adoption.asked({1, 2}, 0.0)
+
+    adoption.seen([1])
+
+    assert adoption.lesson.habit is Habit.REOPEN
+    assert adoption.unproven == {2}
+
+
+def test_what_a_socket_was_opened_with_and_nobody_wants_any_more_teaches_nothing_when_it_comes_back() -> None:
+    adoption = Adoption(Lesson())
+    adoption.dropped({1})
+    adoption.opened_anew(0.0, {1})
+    assert adoption.heard([1])
+
+    adoption.asked({1, 2}, 1.0)
+
+    assert adoption.lesson.habit is Habit.UNKNOWN
