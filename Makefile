@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: simulate-faults simulate-week conformance help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
+.PHONY: simulate-faults simulate-week conformance fuzz help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,11 @@ simulate-week: setup-dev ## a simulated trading week with a fault every few minu
 
 conformance: setup-dev ## the Autobahn WebSocket test suite against the edge, judged strictly
 	@$(BIN)/python -m tests.conformance
+
+fuzz: setup-dev ## long fuzzing runs (TARGET=frames|upgrade|messages|upstream, all by default; SECONDS=60 each)
+	@$(BIN)/python -m pip -q --disable-pip-version-check install --no-deps --upgrade --require-hashes --target var/fuzz/site -r fuzz/requirements.lock
+	@for target in $(or $(TARGET),frames upgrade messages upstream); do \
+		PYTHONPATH=var/fuzz/site $(BIN)/python -m fuzz $$target -max_total_time=$(or $(SECONDS),60) || exit 1; done
 
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh
