@@ -13,7 +13,7 @@ from quotewire.errors import (
     UpstreamRefusedError,
 )
 from quotewire.questrade.requests import Endpoint
-from quotewire.resilience.breaker import Breaker, Changed, Circuit, Failed, Nudged, Succeeded
+from quotewire.resilience.breaker import Allow, Asked, Breaker, Changed, Circuit, Failed, Nudged, Succeeded
 from quotewire.resilience.budget import Budget, Category, Priority
 
 OUT_OF_SCOPE: Final = 403
@@ -23,7 +23,9 @@ PROBE: Final = Endpoint.TIME
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Make the call."""
+    """Make the call. `changed` is what that changes of the endpoint's breaker."""
+
+    changed: tuple[Changed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,12 @@ class Allowance:
         wait = self.budget.take(category, priority, now)
         if wait > 0:
             return Wait(wait)
-        if endpoint is PROBE or self._breaker(endpoint).allows(now):
+        if endpoint is PROBE:
             return Grant()
-        return Closed(1.0)
+        effects = self._breaker(endpoint).step(Asked(), now)
+        if not any(isinstance(effect, Allow) for effect in effects):
+            return Closed(1.0)
+        return Grant(tuple(effect for effect in effects if isinstance(effect, Changed)))
 
     def is_ready(self, endpoint: Endpoint) -> bool:
         """Whether nothing speaks against this endpoint; asks nothing."""

@@ -8,7 +8,7 @@ from quotewire.errors import (
     UpstreamUnavailableError,
 )
 from quotewire.questrade.requests import Endpoint
-from quotewire.resilience.breaker import Circuit
+from quotewire.resilience.breaker import BreakerReason, Changed, Circuit
 from quotewire.resilience.budget import Category, Priority
 from quotewire.upstream.allowance import Allowance, Closed, Grant, Wait
 
@@ -89,3 +89,12 @@ def test_the_probe_has_no_breaker_and_its_success_lets_the_others_be_tried() -> 
 
     allowance.nudge(10.0)
     assert isinstance(ask(allowance, 10.0), Grant)
+
+
+def test_the_grant_that_ends_a_breakers_pause_tells_of_it() -> None:
+    allowance = Allowance()
+    for _ in range(5):
+        assert ask(allowance, 0.0) == Grant()
+        allowance.failed(QUOTES, MARKET, UpstreamUnavailableError("x"), 0.0)
+
+    assert ask(allowance, 6.0) == Grant((Changed(Circuit.OPEN, Circuit.HALF_OPEN, BreakerReason.PAUSE_OVER),))
