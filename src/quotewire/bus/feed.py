@@ -7,11 +7,15 @@ nothing that the history still holds, and is told exactly which sequences it wil
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from quotewire.bus.envelope import BATCH
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
 from quotewire.wire.options import Cause, Gap
+
+NOTHING: Final = -1
+"""In place of the last sequence sent: the node is new, and what was before its time is no gap of its own."""
 
 
 class Feed:
@@ -19,7 +23,7 @@ class Feed:
 
     def __init__(self, history: History[Quote]) -> None:
         self._history = history
-        self._behind: dict[int, int] = dict.fromkeys(history.symbols(), 0)
+        self._behind: dict[int, int] = dict.fromkeys(history.symbols(), NOTHING)
         self._blocked = False
         self.held_back = 0
         self.missed = 0
@@ -61,7 +65,7 @@ class Feed:
             sent = self._behind.pop(symbol_id)
             kept = self._history.recent(symbol_id)
             owed = [quote for quote in kept if quote.sequence > sent]
-            if owed and sent and owed[0].sequence > sent + 1:
+            if owed and sent != NOTHING and owed[0].sequence > sent + 1:
                 gaps.append(self._gap(sent, owed[0]))
             quotes += owed
         return quotes, gaps

@@ -7,7 +7,7 @@ wanted is the union over the nodes; connections are counted here, so that the li
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ class Publisher:
         self._history = history
         self._key = key
         self._epoch = epoch
-        self._own = own
+        self._own_readings = own
         self._answers = Answers(source, reports)
         self._admissions = Admissions(max_connections_per_ip)
         self._wants = Wants()
@@ -87,6 +87,7 @@ class Publisher:
         self._fenced = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._beat_at = self._loop.time()
+        self.updates = 0
         self.joins = 0
         self.held_back = 0
         self.missed = 0
@@ -159,6 +160,7 @@ class Publisher:
         pending, self._pending = self._pending, []
         if self._is_fenced():
             return
+        self.updates += len(pending)
         for quote in pending:
             self._history.add(quote)
         for at in range(0, len(pending), e.BATCH):
@@ -283,6 +285,8 @@ class Publisher:
         wire.send(e.frame(e.Welcome(version=e.VERSION, epoch=self._epoch, key=self._key, state=state, persons=persons)))
         member.feed = Feed(self._history)
         self._catch_up(wire, member)
+        if hello.wanted:
+            self._own(member, self._source.resolve([], hello.wanted), "bus learn")
 
     def _want_soon(self) -> None:
         """Pass the union on once in this iteration of the loop, however many wants came."""
@@ -307,9 +311,13 @@ class Publisher:
             busy = e.Failure("upstream_unavailable", "too many questions are under way in the gateway; try again")
             wire.send(e.frame(e.Answer(number=ask.number, failure=busy)))
         else:
-            task = asyncio.create_task(self._answer(wire, ask, given), name=f"bus {ask.question.value}")
-            member.asks.add(task)
-            task.add_done_callback(member.asks.discard)
+            self._own(member, self._answer(wire, ask, given), f"bus {ask.question.value}")
+
+    def _own(self, member: Member, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Do `work` for a node for as long as it is here."""
+        task = asyncio.create_task(work, name=name)
+        member.asks.add(task)
+        task.add_done_callback(member.asks.discard)
 
     async def _answer(self, wire: Wire, ask: e.Ask, given: Sequence[Any]) -> None:
         try:
@@ -345,15 +353,18 @@ class Publisher:
             log.warning("nodes %s did not say their numbers in time", waiting, extra={"event": "bus.slow_numbers"})
         finally:
             del self._collecting[number]
-        return self._tally.total([*self._own(), *self.readings()])
+        return self._tally.total([*self._own_readings(), *self.readings()])
 
     # --- what can be seen ---
 
     def readings(self) -> list[e.Reading]:
-        """The bus's own numbers."""
+        """What is counted at the head of the bus, and the bus's own numbers."""
         feeds = [member.feed for member in self._members.values() if member.feed is not None]
         nodes = sum(member.caught_up for member in self._members.values())
         return [
+            e.Reading("quotewire_updates_total", self.updates),
+            e.Reading("quotewire_symbols_wanted", len(self._wants.union())),
+            e.Reading("quotewire_symbols_known", self._history.stats().symbols),
             e.Reading("quotewire_bus_nodes", nodes),
             e.Reading("quotewire_bus_joins_total", self.joins),
             e.Reading("quotewire_bus_behind", sum(map(len, feeds))),
