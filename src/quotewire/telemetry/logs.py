@@ -77,11 +77,15 @@ class Secrets:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON: time (UTC), level, logger, message, event, and the record's own fields."""
+    """Formats a record as one line of JSON: time (UTC), level, logger, message, event, and the record's own fields.
 
-    def __init__(self, secrets: Secrets) -> None:
+    `process` names the process where there are several; it stands in every line.
+    """
+
+    def __init__(self, secrets: Secrets, process: str = "") -> None:
         super().__init__()
         self._secrets = secrets
+        self._fixed = {"process": process} if process else {}
         self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
@@ -91,6 +95,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),
+            **self._fixed,
         }
         for name, value in vars(record).items():
             if name not in STANDARD_FIELDS and name not in line:
@@ -109,11 +114,13 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} (its arguments do not fit it)"
 
 
-def configure(level: str, *, stream: TextIO | None = None, secrets: Secrets | None = None) -> Secrets:
+def configure(
+    level: str, *, stream: TextIO | None = None, secrets: Secrets | None = None, process: str = ""
+) -> Secrets:
     """Send all logs of `level` and above to `stream` (standard error) as JSON lines; returns the secrets kept out."""
     kept = secrets or Secrets()
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(kept))
+    handler.setFormatter(JsonFormatter(kept, process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
