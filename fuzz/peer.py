@@ -147,7 +147,7 @@ class Edge:
         wire.close()
         self.turn()
 
-    def left_behind(self) -> dict[str, int]:
+    def left_behind(self) -> dict[str, float]:
         """What is left of connections that are gone; empty when there is nothing."""
         stats = self.hub.stats()
         left = {
