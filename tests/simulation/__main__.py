@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="run this one alone and print its log")
-    parser.add_argument("--verbose", action="store_true", help="print each failing seed in full; with --seed, all of its log")
+    parser.add_argument("--verbose", action="store_true", help="print failing seeds in full, or all of one's log")
     options = parser.parse_args()
     if options.seed is not None:
         result = simulate(timetable(options.seed))

@@ -25,6 +25,7 @@ class Reply:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     versions: dict[int, int] = field(default_factory=dict)
+    is_whole: bool = True  # what a client of Questrade's can read
 
 
 class Peer(Protocol):

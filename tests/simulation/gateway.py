@@ -208,6 +208,7 @@ class Gateway:
         entries = self.upstream.report()["last"]
         told = [f"{each['at'] - ahead_s:10.3f} {each['event']} {each['reason']}: {each['detail']}" for each in entries]
         self.reasons = (told + self.reasons)[:REASONS]
+        self.network.watch.events.settle(self.upstream.readings())
 
     async def bury(self) -> None:
         """Tidy up after the run."""
@@ -278,9 +279,11 @@ class Gateway:
         child.spawn(self._child(child, errand, report))
         try:
             async with asyncio.timeout(START_S + errand.longest_s):
-                return await asyncio.shield(report)
+                ended = await asyncio.shield(report)
         except TimeoutError:
-            return Report(ending=Ending.BUSY, reason="the refreshing process has not ended yet")
+            ended = Report(ending=Ending.BUSY, reason="the refreshing process has not ended yet")
+        self.network.watch.events.exchanges += 1
+        return ended
 
     async def _child(self, child: VirtualProcess, errand: Errand, report: asyncio.Future[Report]) -> None:
         result = Report(ending=Ending.FAILED, reason="the refreshing process ended without a report")

@@ -50,6 +50,7 @@ class Network:
         self.peers: list[Wire] = []
         self.armed: dict[Point, Callable[[VirtualProcess], None]] = {}
         self.wall: Callable[[], float] = loop.time
+        self.stored: Callable[[str], str] = lambda person: ""  # the refresh token that the disk holds
         self.start = loop.time()
         self.context = contextvars.copy_context()  # outside any process
         self.gone_hosts: set[int] = set()
@@ -191,10 +192,12 @@ class Network:
         """Stands for the HTTP client."""
         slow = self.struck(Kind.REST_SLOW, person=access.person)
         self.watch.calls.sent(access.person, request)
+        self.watch.tokens.used(access.person, access.token, lambda: self.stored(access.person))
         try:
             reply = await self.ask(lambda: self._rest(access, request), slow_s=1.0 + 8.0 * slow.amount if slow else 0.0)
-        except BaseException:
-            self.watch.calls.unanswered(access.person, request)
+        except BaseException as trouble:
+            given_up = not isinstance(trouble, httpx.TransportError)
+            self.watch.calls.unanswered(access.person, request, given_up=given_up)
             raise
         self.watch.calls.answered(access.person, request, reply)
         return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
@@ -209,7 +212,7 @@ class Network:
         if self.struck(Kind.REST_HANG, *HOLES, person=who):
             return None
         if self.struck(Kind.REST_PAGE, person=who):
-            return Reply(200, PAGE, HTML)
+            return Reply(200, PAGE, HTML, is_whole=False)
         if (ill := self.struck(Kind.REST_ERROR, person=who)) is not None:
             return error(500, 1008, "Technical error") if ill.amount < 0.5 else Reply(502, b"")
         if self.struck(Kind.REST_FORBIDDEN, person=who):
@@ -222,7 +225,7 @@ class Network:
             }
             return error(429, 1006, "Too many requests", later)
         if self.struck(Kind.REST_GARBAGE, person=who):
-            return Reply(200, b'{"quotes": [', {})
+            return Reply(200, b'{"quotes": [', {}, is_whole=False)
         host = host_number(access.server.host)
         reply = self.broker.rest(host, access.token, request.path, dict(request.params), self.loop.time())
         return replace(reply, headers={**reply.headers, "Date": self._date()})

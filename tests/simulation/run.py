@@ -5,7 +5,6 @@ python -m tests.simulation.run --seed 17               one seed again, exactly, 
 """
 
 import asyncio
-import logging
 import random
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from quotewire.testing import virtual
 from quotewire.testing.virtual import DeadlockError, LivelockError
 from tests.simulation import strikes
 from tests.simulation.broker import Broker
+from tests.simulation.events import attach
 from tests.simulation.faults import Fault, Kind, Timetable
 from tests.simulation.gateway import Gateway
 from tests.simulation.market import DAY, Market
@@ -123,6 +123,7 @@ class Simulation:
         self._well_since: float | None = None
         self._dead_since: dict[str, float] = {}
         self._vault = self.gateway.open_vault()
+        self.network.stored = self.refresh_token
 
     @property
     def now(self) -> float:
@@ -134,11 +135,7 @@ class Simulation:
     async def run(self) -> None:
         """All of it."""
         self.loop.set_exception_handler(self._escaped)
-        handler = _Defects(self.watch)
-        logger = logging.getLogger("quotewire")
-        logger.addHandler(handler)
-        level, logger.level = logger.level, logging.ERROR
-        propagate, logger.propagate = logger.propagate, False
+        detach = attach(self.watch.events)
         work: list[asyncio.Task[None]] = []
         try:
             for person in self.table.nature.persons:
@@ -154,8 +151,7 @@ class Simulation:
             await asyncio.gather(*work, return_exceptions=True)
             self.network.active.clear()
             await self.gateway.bury()
-            logger.removeHandler(handler)
-            logger.level, logger.propagate = level, propagate
+            detach()
 
     def result(self) -> Result:
         """What was seen."""
@@ -207,6 +203,8 @@ class Simulation:
         if self.gateway.is_serving:
             self.watch.quotes.look(self.gateway.wanted)
             self.watch.gaps.look(self.gateway.wanted, self.network.active, self._barred())
+            if not self.network.struck(Kind.VAULT_LOCKED):
+                self.watch.streams.look(self._opted_out(), LOOK_S)
         else:
             self.watch.gaps.stopped()
         self._operate()
@@ -271,7 +269,6 @@ class Simulation:
         self.repairs += 1
         self.watch.note(f"operator gives {person} a new token")
         self._vault.add(person, self.network.broker.issue(person, self.loop.time()))
-        self.watch.tokens.removed(person)
         self._dead_since.pop(person, None)
 
     # --- faults ---
@@ -299,8 +296,10 @@ class Simulation:
 
     def _barred(self) -> set[str]:
         """Who may have no stream: who was told so, and who has no login."""
-        said = self._vault.streaming()
-        return {who for who in self.table.nature.persons if not said.get(who, True)} | self._dead_since.keys()
+        return self._opted_out() | self._dead_since.keys()
+
+    def _opted_out(self) -> set[str]:
+        return {person for person, allowed in self._vault.streaming().items() if not allowed}
 
     def set_streaming(self, person: str, allowed: bool) -> None:
         """The operator says whether the person's login may carry a stream."""
@@ -309,15 +308,3 @@ class Simulation:
     def persons(self, fault: Fault) -> tuple[str, ...]:
         """Whom a fault concerns."""
         return self.table.nature.persons if fault.person is None else (fault.person,)
-
-
-class _Defects(logging.Handler):
-    """Defects that the upstream caught at a task's edge are defects all the same."""
-
-    def __init__(self, watch: Watch) -> None:
-        super().__init__(logging.ERROR)
-        self._watch = watch
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self._watch.fail("X1 no exception escapes", f"{record.getMessage()}: {record.exc_info[1]!r}")

@@ -5,21 +5,25 @@ The first that breaks ends the run. Nothing here asks the upstream what it think
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.tokens import Declined, Granted, Lost, Outcome, Refused, Unsent
-from quotewire.resilience.budget import LIMITS, Category
+from quotewire.resilience.budget import LIMITS, SHARES, Category, Priority
 from quotewire.testing.virtual import VirtualProcess
 from tests.simulation.broker import Broker, Reply
+from tests.simulation.events import EventWatch
 from tests.simulation.gaps import GapWatch
 from tests.simulation.quotes import Bearer, QuoteWatch
 
 MOST_SENDS: Final = 2
 OPENS_A_MINUTE: Final = 20
 REFRESHES_IN_TEN_MINUTES: Final = 15
+RESERVED_S: Final = 1.0  # calls under way when little was found to be left
+OFF_S: Final = 10.0
+"""From the operator's word until a stream has ended: the vault is read every 2 s, and others get 5 s to take over."""
 
 
 class Wire(Protocol):
@@ -62,6 +66,7 @@ class Watch:
         self.streams = StreamWatch(self)
         self.quotes = QuoteWatch(self)
         self.gaps = GapWatch(self, broker.nature)
+        self.events = EventWatch(self)
         self.log: deque[str] = deque(maxlen=4000)
         self._digest = hashlib.sha256()
 
@@ -119,7 +124,8 @@ class TokenWatch:
         self.unknown: Counter[str] = Counter()
         self.finished: dict[str, str] = {}
         self.hazards: dict[str, list[str]] = {}
-        self.kept: dict[str, str] = {}
+        self.granted: list[tuple[str, str]] = []  # access and refresh tokens that came together, as they came
+        self._used: set[str] = set()
 
     def doomed(self, person: str | None, why: str) -> None:
         """The person may need a new token, and that is nobody's fault here."""
@@ -141,7 +147,8 @@ class TokenWatch:
             if other.person == person and not other.is_over and other.process is not None and not other.process.is_dead:
                 watch.fail("T2 one refresh at a time", f"{person}'s refresh of {other.at:.2f} s is still under way")
         recent = [each for each in self.sends if each.person == person and each.at > now - 600]
-        if len(recent) >= REFRESHES_IN_TEN_MINUTES:
+        most = REFRESHES_IN_TEN_MINUTES + int(600 / (0.6 * watch.broker.nature.expires_in))
+        if len(recent) >= most:
             watch.fail("T3 no refresh storm", f"{person}: {len(recent)} refreshes within ten minutes")
         made = Sending(person, token, now, VirtualProcess.current())
         self.unknown[token] += 1  # until the answer is known
@@ -155,7 +162,7 @@ class TokenWatch:
         match outcome:
             case Granted():
                 self.finished[sending.token] = "granted"
-                self.kept[sending.person or "?"] = outcome.grant.refresh_token
+                self.granted.append((outcome.grant.access_token, outcome.grant.refresh_token))
             case Refused():
                 self.finished[sending.token] = "refused"
             case Declined() | Unsent():
@@ -173,9 +180,15 @@ class TokenWatch:
         if self.unknown[sending.token] >= MOST_SENDS:
             self.doomed(sending.person, "sent twice without an answer")
 
-    def removed(self, person: str) -> None:
-        """The person's token was replaced by hand."""
-        self.kept.pop(person, None)
+    def used(self, person: str, access_token: str, stored: Callable[[], str]) -> None:
+        """A call is made with an access token; at its first use the disk has to hold what came with it, or later."""
+        if access_token in self._used:
+            return
+        self._used.add(access_token)
+        came = [access for access, _ in self.granted]
+        kept = {refresh for _, refresh in self.granted[came.index(access_token) :]} if access_token in came else set()
+        if stored() not in kept:
+            self._watch.fail("T5 kept before use", f"{person}'s access token is used, its refresh token is not kept")
 
 
 # --- calls ---
@@ -192,11 +205,13 @@ class CallWatch:
         self.total: Counter[tuple[str, str]] = Counter()
         self.limited: Counter[str] = Counter()
         self.peaks: dict[tuple[str, str, float], int] = {}
+        self._low: dict[tuple[str, str], tuple[float, float]] = {}  # since when little is left of the hour, and its end
         self.is_clock_wrong = False  # the machine's clock was set: when an hour ends is a guess where no date says it
 
     def forget(self) -> None:
         """A new gateway knows nothing of earlier 429s."""
         self._barred.clear()
+        self._low.clear()
 
     def sent(self, person: str, request: ApiRequest[Any]) -> None:
         """A call leaves."""
@@ -217,11 +232,17 @@ class CallWatch:
                 watch.fail("B1 never over budget", f"{person}: {len(window)} {key[1]} calls within {span:.0f} s")
         if now < self._barred.get(key, 0.0) and not self.is_clock_wrong:
             watch.fail("B2 a 429 is obeyed", f"{person}: {request.endpoint} before {self._barred[key]:.2f} s")
+        low_at, hour_ends = self._low.get(key, (now, 0.0))
+        kept_back = request.endpoint is Endpoint.QUOTES and now - low_at > RESERVED_S and now < hour_ends - 2.0
+        if kept_back and not self.is_clock_wrong:
+            watch.fail("B3 the rest is for streams", f"{person}: {request.endpoint}, and little is left of the hour")
 
     def answered(self, person: str, request: ApiRequest[Any], reply: Reply) -> None:
         """An answer came."""
         watch, key = self._watch, (person, request.category.value)
         watch.note(f"answer {person} {request.endpoint} {reply.status}")
+        watch.events.failed_calls += reply.status != 200 or not reply.is_whole
+        self._count_left(key, reply)
         if reply.status == 429:
             self.limited[person] += 1
             hourly = reply.headers.get("X-RateLimit-Remaining") == "0"
@@ -233,9 +254,22 @@ class CallWatch:
         if reply.status == 200 and request.endpoint is Endpoint.QUOTES:
             watch.quotes.polled(reply.versions)
 
-    def unanswered(self, person: str, request: ApiRequest[Any]) -> None:
+    def _count_left(self, key: tuple[str, str], reply: Reply) -> None:
+        left = reply.headers.get("X-RateLimit-Remaining")
+        if left is None:
+            return
+        most = LIMITS[Category(key[1])].per_hour
+        if int(left) > most * (1 - SHARES[Priority.LOOKUP]):
+            self._low.pop(key, None)
+        elif key not in self._low:
+            ends = float(reply.headers["X-RateLimit-Reset"]) - self._watch.broker.market.epoch
+            self._low[key] = (self._watch.now(), ends)
+
+    def unanswered(self, person: str, request: ApiRequest[Any], *, given_up: bool) -> None:
         """No answer came."""
         self._watch.note(f"unanswered {person} {request.endpoint}")
+        self._watch.events.unsure_calls += given_up
+        self._watch.events.failed_calls += not given_up
 
 
 # --- streams ---
@@ -249,6 +283,7 @@ class StreamWatch:
         self.open: list[Wire] = []
         self._opened: deque[float] = deque()
         self.opened = 0
+        self._off_s: dict[str, float] = {}
 
     def opening(self, wire: Wire) -> None:
         """A socket is being opened."""
@@ -261,9 +296,18 @@ class StreamWatch:
         if len(self._opened) > most:
             self._watch.fail("S1 no reconnect storm", f"{len(self._opened)} sockets were opened within a minute")
 
+    def look(self, off: Iterable[str], passed_s: float) -> None:
+        """So much later; `off` are those whose logins may carry no stream."""
+        held = {wire.person for wire in self.open}
+        self._off_s = {person: self._off_s.get(person, 0.0) + passed_s for person in off}
+        for person, off_s in self._off_s.items():
+            if off_s > OFF_S and person in held:
+                self._watch.fail("O2 an opt-out is obeyed", f"{person} still streams after {off_s:.1f} s")
+
     def accepted(self, wire: Wire) -> None:
         """The gateway read that its token was taken."""
         self._watch.note(f"stream {wire.person} accepted")
+        self._watch.events.accepted += 1
         self.open.append(wire)
         mine = [each for each in self.open if each.person == wire.person and each.process is wire.process]
         if len(mine) > 2:

@@ -58,6 +58,7 @@ class Wire:
         self.accepted_at: float | None = None  # as the gateway sees it
         self.end_seen_at: float | None = None
         self.has_ended = False
+        self._is_read = False
         self._network = network
         self._said: list[str] = []
         self._inbox: deque[tuple[bytes, dict[int, int]]] = deque()
@@ -144,11 +145,16 @@ class Wire:
         """The next frame. Raises ConnectionClosed once all were read and the socket has ended."""
         while not self._inbox:
             if self._end is not None:
+                if self.end_seen_at is None and self._is_read:
+                    self._network.watch.events.lost += 1
                 self._see_end()
                 raise closed(self._end)
             self._stir = self._network.loop.create_future()
             await self._stir
         data, versions = self._inbox.popleft()
+        if self.accepted_at is not None and not self._is_read:
+            self._is_read = True
+            self._network.watch.events.read += 1
         if self.accepted_at is None and data == b'{"success":true}':
             self.accepted_at = self._network.loop.time()
             self._network.watch.streams.accepted(self)
