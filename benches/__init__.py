@@ -1,1 +1,1 @@
-"""What quotewire costs and sustains, measured beside its peers. `python -m benches` runs it; docs/performance.md tells."""
+"""What quotewire costs and sustains, measured beside its peers: `python -m benches`, told in docs/performance.md."""

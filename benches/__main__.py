@@ -14,9 +14,13 @@ def main() -> int:
     """Measure; 1 when a measure could not be taken or what arrived was not what was sent."""
     parser = argparse.ArgumentParser(prog="benches", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"which measures (default: all): {', '.join(MEASURES)}")
-    parser.add_argument("--quick", action="store_true", help="short and small, to see that all works; times mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="short and small, to see that all works; times mean nothing"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of those measures that compare (default: 3)")
-    parser.add_argument("--keep", action="store_true", help="write results and the table even when not all were measured")
+    parser.add_argument(
+        "--keep", action="store_true", help="write results and the table even when not all were measured"
+    )
     args = parser.parse_args()
     unknown = set(args.names) - set(MEASURES)
     if unknown:

@@ -37,7 +37,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if self.port_on_stdout else self._log,
             stderr=self._log,
-            preexec_fn=raise_files,  # noqa: PLW1509  single-threaded here
+            preexec_fn=raise_files,
             start_new_session=True,
         )
 

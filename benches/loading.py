@@ -37,7 +37,7 @@ class Load:
     """The load program while it runs. Every call waits for its answer."""
 
     def __init__(self, program: Path, symbols: int = 1000) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the program
         self._process = subprocess.Popen(
             [*pinned(LOAD_CORE), str(program), str(symbols)],
             stdin=subprocess.PIPE,

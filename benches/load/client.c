@@ -212,6 +212,10 @@ static bool is_type(const struct frame *f, const char *type, size_t len) {
 
 static void on_text(struct conn *c, struct frame *f, int64_t now) {
     struct group *g = c->group;
+    if (g->kind >= LORIS) {
+        if (TYPE("welcome\"") && c->state == GREETING) become_live(c);
+        return;
+    }
     if (TYPE("quotes\"")) {
         check_quotes(c, f->payload, f->len, now, false);
     } else if (TYPE("gap")) {

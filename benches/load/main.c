@@ -177,6 +177,14 @@ static void do_run(const struct args *a) {
     if (feed.rate > 0 || feed.depth) feed_start();
 }
 
+/* Stalled clients read again, and are judged like all others from here on. */
+static void do_wake(struct group *g) {
+    if (g) g->kind = NORMAL;
+    for (int i = 0; g && i < conn_count; i++)
+        if (conns[i]->group == g && conns[i]->state == LIVE) watch(&conns[i]->source, EPOLLIN, false);
+    say("{}");
+}
+
 static void do_status(void) {
     struct bytes out = {0};
     bytes_print(&out, "{\"streams\":%d,", broker_stream_count());
@@ -204,6 +212,8 @@ static void obey(char *line) {
         struct group *g = group_named(arg(&a, "group", "all"), false);
         if (g) group_close(g);
         say("{}");
+    } else if (!strcmp(verb, "wake")) {
+        do_wake(group_named(arg(&a, "group", "all"), false));
     } else if (!strcmp(verb, "quit")) exit(0);
     else say("{\"error\":\"no such verb\"}");
 }
