@@ -4,15 +4,17 @@ A command module has `HELP` (its line in `quotewire --help`, the same as here), 
 `run(args) -> int`, the exit code. It is imported when it is called for, so that the others cost nothing.
 
 Exit codes: 0 done, 1 it failed (a line on standard error says why), 2 the command line or a setting is wrong,
-130 interrupted.
+130 interrupted, 143 told to end (SIGTERM) before there was anything to end in order.
 """
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from types import FrameType
+from typing import NoReturn, Protocol, cast
 
 from quotewire.errors import ConfigurationError, QuotewireError
 from quotewire.version import VERSION
@@ -26,7 +28,7 @@ COMMANDS: dict[str, str] = {
 }
 """Every command, in the order of the help."""
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+FAILED, MISUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 class CommandModule(Protocol):
@@ -43,16 +45,22 @@ class CommandModule(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Nobody is shown a traceback for what is not a defect."""
+    is_program = argv is None
+    if is_program:
+        signal.signal(signal.SIGTERM, _end_at_once)
     try:
-        return _run(sys.argv[1:] if argv is None else list(argv))
+        return _run(sys.argv[1:] if argv is None else list(argv), is_program=is_program)
     except KeyboardInterrupt:  # while a command is still being imported, too
         return INTERRUPTED
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], *, is_program: bool) -> int:
     args = parse(arguments)
     try:
-        code = load(args.command).run(args)
+        command = load(args.command)
+        if is_program:
+            signal.signal(signal.SIGTERM, _end_in_order)
+        code = command.run(args)
         sys.stdout.flush()
     except QuotewireError as error:
         print(f"quotewire {args.command}: {error}", file=sys.stderr)
@@ -79,6 +87,19 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def load(name: str) -> CommandModule:
     """Import the module of a command."""
     return cast(CommandModule, import_module(f"quotewire.cli.{name}"))
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """Nothing has begun yet: modules are being imported, where an exception may be swallowed.
+
+    Without a handler the first process of a container would not be ended by SIGTERM at all.
+    """
+    os._exit(TERMINATED)
+
+
+def _end_in_order(number: int, frame: FrameType | None) -> NoReturn:
+    """For commands without a handler of their own: a table in the terminal gives the cursor back."""
+    raise SystemExit(TERMINATED)
 
 
 def _forget_output() -> None:

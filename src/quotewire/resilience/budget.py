@@ -67,7 +67,7 @@ class BudgetConfig:
 
 
 class BudgetView(NamedTuple):
-    """One category as it stands, for operators."""
+    """One category as it stands, for operators. `blocked_for_s`: until then not even a stream is granted a call."""
 
     used_second: int
     per_second: int
@@ -173,7 +173,7 @@ class _Meter:
             used_hour=self._used_hour,
             left_hour=self._left_hour(),
             per_hour=self._limit.per_hour,
-            blocked_for_s=max(0.0, self._blocked_until - now),
+            blocked_for_s=max(0.0, self._blocked_until - now, self._wait_hour(SHARES[Priority.STREAM], now)),
         )
 
     def _grant(self, priority: Priority, now: float) -> None:

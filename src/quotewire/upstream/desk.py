@@ -10,7 +10,13 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
-from quotewire.errors import AccessTokenError, UpstreamError, UpstreamRefusedError, UpstreamUnavailableError
+from quotewire.errors import (
+    AccessTokenError,
+    RateLimitedError,
+    UpstreamError,
+    UpstreamRefusedError,
+    UpstreamUnavailableError,
+)
 from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.rest import Access, ApiUnreachableError, RestClient
 from quotewire.resilience.breaker import Changed, Circuit
@@ -84,15 +90,19 @@ class Desk:
     async def call(
         self, request: ApiRequest[T], *, priority: Priority = Priority.LOOKUP, deadline_s: float = 8.0
     ) -> tuple[str, T]:
-        """Make a call in anybody's name; who made it, and the answer.
+        """Make a call in anybody's name; who made it, and the answer. Who hit the limit of the second is asked again
+        once that is over, when the others could not make it either.
 
-        Raises UpstreamRefusedError for a definite refusal, another UpstreamError when nobody could make it in time.
+        Raises UpstreamRefusedError for a definite refusal, RateLimitedError at once when no limit allows a call in
+        time, another UpstreamError when nobody could make it in time.
         """
         error: UpstreamError = UpstreamUnavailableError("no person's login can be used now")
         tried: set[str] = set()
+        hurried: set[str] = set()
+        until = self._now() + deadline_s
         try:
             async with asyncio.timeout(deadline_s):
-                while (person := await self._choose(request, priority, tried)) is not None:
+                while (person := await self._choose(request, priority, tried, until)) is not None:
                     tried.add(person)
                     try:
                         return person, await self._granted(person, request, priority)
@@ -102,6 +112,9 @@ class Desk:
                         error = refusal
                     except UpstreamError as failure:
                         error = failure
+                        if isinstance(failure, RateLimitedError) and not failure.hourly and person not in hurried:
+                            hurried.add(person)
+                            tried.discard(person)
         except TimeoutError:
             raise UpstreamUnavailableError(f"{request.endpoint}: no answer within {deadline_s:g} s") from None
         raise error
@@ -117,13 +130,19 @@ class Desk:
             )
         return await self._granted(person, request, priority)
 
-    async def _choose(self, request: ApiRequest[T], priority: Priority, tried: Iterable[str]) -> str | None:
-        """Wait until somebody who was not tried is granted the call; None when there is nobody to wait for."""
+    async def _choose(
+        self, request: ApiRequest[T], priority: Priority, tried: Iterable[str], until: float = float("inf")
+    ) -> str | None:
+        """Wait until somebody who was not tried is granted the call; None when there is nobody to wait for.
+
+        Raises RateLimitedError when the limits grant it to nobody before `until`.
+        """
         while True:
             naps: list[float] = []
             for person in self._candidates(request, tried):
                 match self._allowance(person).ask(request.endpoint, request.category, priority, self._now()):
-                    case Grant():
+                    case Grant(changed=changed):
+                        self._tell(person, request, changed)
                         return person
                     case Wait(seconds=seconds):
                         naps.append(seconds)
@@ -132,6 +151,8 @@ class Desk:
             if not naps:
                 return None
             self.waits += 1
+            if self._now() + min(naps) > until:
+                raise _limited(request, min(naps))
             await asyncio.sleep(min(*naps, LONGEST_NAP_S))
 
     def _candidates(self, request: ApiRequest[T], tried: Iterable[str]) -> list[str]:
@@ -186,8 +207,13 @@ class Desk:
         detail = f"{request.endpoint} in {person}'s name: {error}"
         self._chronicle.note(Happening.CALL, error.code, person=person, detail=detail, level=logging.WARNING)
 
-    def _tell(self, person: str, request: ApiRequest[T], changes: list[Changed]) -> None:
+    def _tell(self, person: str, request: ApiRequest[T], changes: Iterable[Changed]) -> None:
         for change in changes:
             detail = f"{request.endpoint} for {person}: the breaker is {change.after} ({change.reason})"
             level = logging.INFO if change.after is Circuit.CLOSED else logging.WARNING
             self._chronicle.note(Happening.BREAKER, change.reason, person=person, detail=detail, level=level)
+
+
+def _limited(request: ApiRequest[Any], wait_s: float) -> RateLimitedError:
+    told = f"{request.endpoint}: Questrade's limits leave no call for this now; ask again in {max(wait_s, 1.0):.0f} s"
+    return RateLimitedError(told, retry_after_s=wait_s, hourly=True)

@@ -50,6 +50,30 @@ def test_an_interruption_while_a_command_is_imported_shows_no_traceback(monkeypa
     assert cli.main(["watch", "AAPL"]) == cli.INTERRUPTED
 
 
+@pytest.mark.parametrize(
+    ("how", "printed"),
+    [("cli.load = ended", ""), ("cli.load = lambda name: SimpleNamespace(run=ended)", "in order\n")],
+    ids=["while a command is imported", "while it runs"],
+)
+def test_sigterm_ends_the_program_without_a_traceback(how: str, printed: str) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from types import SimpleNamespace\n"
+        "from quotewire import cli\n"
+        "def ended(given):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(20)\n"
+        "    finally:\n"
+        "        print('in order')\n"
+        "cli.parse = lambda arguments: SimpleNamespace(command='watch')\n"
+        f"{how}\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (cli.TERMINATED, printed, "")
+
+
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "load", lambda name: command(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):

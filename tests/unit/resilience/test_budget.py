@@ -142,6 +142,18 @@ def test_a_429_with_nothing_left_is_the_hour() -> None:
     assert budget.take(MARKET, STREAM, 1234.0) == 0.0
 
 
+def test_an_hour_that_is_used_up_blocks_before_any_429_and_is_shown() -> None:
+    budget = Budget()
+    budget.observe(MARKET, remaining=0, reset_in_s=600.0, now=0.0)
+
+    assert budget.view(MARKET, 0.0).blocked_for_s == pytest.approx(600)
+    assert budget.view(MARKET, 601.0).blocked_for_s == 0.0
+
+    own = Budget(SMALL)
+    now = spend(own, SMALL[MARKET].per_hour)
+    assert own.view(MARKET, now).blocked_for_s == pytest.approx(own.take(MARKET, STREAM, now), abs=0.01)
+
+
 def test_a_bare_429_is_judged_by_our_own_count() -> None:
     fresh, used = Budget(SMALL), Budget(SMALL)
     now = spend(used, 96)

@@ -127,8 +127,45 @@ def test_a_rate_limit_is_waited_out_and_others_are_asked_meanwhile() -> None:
         assert bench.desk.blocked_s("alice") > 500
 
         bench.keeper.tokens.pop("bob")
-        with pytest.raises(UpstreamUnavailableError, match="no answer within 2 s"):
+        before = asyncio.get_running_loop().time()
+        with pytest.raises(RateLimitedError, match="ask again in 600 s"):
             await bench.desk.call(REQUEST, deadline_s=2.0)
+        assert asyncio.get_running_loop().time() == before, "what cannot come in time is not waited for"
+
+    played(scenario)
+
+
+@pytest.mark.parametrize("persons", [("alice",), ("alice", "bob")])
+def test_the_limit_of_the_second_is_waited_out_when_all_have_hit_it(persons: tuple[str, ...]) -> None:
+    async def scenario() -> None:
+        bench = Bench(*persons)
+        left = dict.fromkeys(persons, 1)
+
+        def limited(person: str) -> Callable[[], BaseException]:
+            def trouble() -> BaseException:
+                left[person] -= 1
+                if not left[person]:
+                    del bench.answers[f"access-{person}"]
+                return RateLimitedError("429", retry_after_s=1.0)
+
+            return trouble
+
+        bench.answers = {f"access-{person}": limited(person) for person in persons}
+        started = asyncio.get_running_loop().time()
+        assert (await bench.desk.call(REQUEST))[0] == "alice"
+        assert 1.0 <= asyncio.get_running_loop().time() - started < 1.5
+        assert len(bench.sent) == len(persons) + 1
+
+    played(scenario)
+
+
+def test_a_second_limit_that_is_hit_again_and_again_is_told() -> None:
+    async def scenario() -> None:
+        bench = Bench("alice")
+        bench.answers["access-alice"] = lambda: RateLimitedError("429", retry_after_s=1.0)
+        with pytest.raises(RateLimitedError):
+            await bench.desk.call(REQUEST)
+        assert len(bench.sent) == 2
 
     played(scenario)
 
