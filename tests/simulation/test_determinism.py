@@ -1,11 +1,15 @@
 """The same seed is the same run, to the last event; and a gateway that does wrong is found out."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.simulation.faults import Nature
+from tests.simulation.mutants import MUTANTS, make
 from tests.simulation.run import simulate
 from tests.simulation.timetables import timetable
 
@@ -33,3 +37,23 @@ def test_another_process_with_other_hashes_gives_the_same_events() -> None:
 
 def test_other_seeds_are_other_runs() -> None:
     assert len({simulate(timetable(seed)).digest for seed in range(6)}) == 6
+
+
+def test_a_failing_seed_says_how_to_replay_it_and_the_replay_is_the_same_to_the_last_event(tmp_path: Path) -> None:
+    make(next(each for each in MUTANTS if each.name == "one_update_in_many_is_dropped"), tmp_path)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'src'}{os.pathsep}{tmp_path}"}
+
+    def run(*options: str) -> str:
+        command = [sys.executable, "-m", "tests.simulation", *options]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stdout
+
+    seeds = run("--seeds", "40")
+    (broken,) = set(re.findall(r"^BROKEN (.*: at .*)$", seeds, re.MULTILINE))
+    (seed,) = re.findall(r"again: make simulate-faults SEED=(\d+)$", seeds, re.MULTILINE)
+    once, again = run("--seed", seed), run("--seed", seed)
+
+    assert f"BROKEN {broken}" in once
+    assert once == again
+    assert re.search(r"^digest [0-9a-f]{64}", once, re.MULTILINE)
