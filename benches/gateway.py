@@ -12,11 +12,10 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from benches.loading import SERVER_CORE, BenchError, Load, pinned
 
-FILES: Final = 1 << 18
 START_S: Final = 20.0
 OPEN_LIMITS: Final = {
     "MAX_CONNECTIONS_PER_IP": "1000000",  # the default is 5: every client of a bench comes from this machine
@@ -56,7 +55,7 @@ class Server:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -154,11 +153,8 @@ class Gateway(Server):
 
 def raise_files() -> None:
     """Let a server have as many files open as the system gives."""
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    except (OSError, ValueError):
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _children(pid: int) -> list[int]:

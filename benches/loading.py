@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 HERE: Final = Path(__file__).resolve().parent
 FLAGS: Final = ("-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE")
@@ -49,7 +49,7 @@ class Load:
         self.port: int = ready["port"]
         self.files: int = ready["files"]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

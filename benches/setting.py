@@ -1,5 +1,6 @@
 """What every measure needs: the programs, how long and how often, and what a row of the table is."""
 
+import resource
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ BUILD: Final = HERE / ".build"
 
 COMPACT: Final = '"fields":["bidPrice","bidSize","askPrice","lastTradePrice","volume"]'
 """The fields of a watch list's row; with what every quote has, some 260 bytes."""
+
+SPARE_FILES: Final = 120
+"""Of a process that holds all clients: what it needs for itself."""
 
 Figures = dict[str, float]
 
@@ -54,8 +58,12 @@ class Setting:
         return min(full, 0.4) if self.quick else full
 
     def clients(self, full: int) -> int:
-        """How many clients stand for `full`."""
-        return max(10, full // 50) if self.quick else full
+        """How many clients stand for `full`: a process may not have more open files than the system gives it."""
+        return (
+            max(10, full // 50)
+            if self.quick
+            else min(full, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_FILES)
+        )
 
     @property
     def settle_s(self) -> float:

@@ -311,12 +311,10 @@ static int wait_ms(int64_t now, int64_t hostile_at) {
 }
 
 int main(int argc, char **argv) {
-    struct rlimit files = {1 << 18, 1 << 18};
-    if (setrlimit(RLIMIT_NOFILE, &files)) {
-        getrlimit(RLIMIT_NOFILE, &files);
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
     epoll_fd = epoll_create1(0);
     feed_setup(argc > 1 ? atoi(argv[1]) : 1000);
     int port = broker_listen(0);
