@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from quotewire.market.symbol import Symbol
     from quotewire.resilience.lifecycle_types import LifecycleConfig, Quality, State
     from quotewire.settings import Settings
+    from quotewire.wire.options import Cause, Gap
 
 __all__ = [
+    "Cause",
     "Client",
     "ClientClosedError",
     "ClientMetrics",
     "ClientState",
     "ConfigurationError",
     "Freshness",
+    "Gap",
     "GatewayUnreachableError",
     "LifecycleConfig",
     "Quality",
@@ -55,6 +58,7 @@ _HOMES = {
     "quotewire.market.symbol": ("Symbol",),
     "quotewire.resilience.lifecycle_types": ("LifecycleConfig", "Quality", "State"),
     "quotewire.settings": ("Settings",),
+    "quotewire.wire.options": ("Cause", "Gap"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -10,7 +10,8 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewire.client.subscriptions import Command, Outcome, Reader, Subscriptions
+from quotewire.client.entries import Reader
+from quotewire.client.subscriptions import Command, Outcome, Subscriptions
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import Subscribe, Subscribed, SymbolResult
@@ -43,7 +44,7 @@ class Model:
 
     def leave(self, index: int) -> None:
         if self.readers:
-            self.carry(self.table.leave(self.readers.pop(index % len(self.readers))))
+            self.carry(self.table.leave(self.readers.pop(index % len(self.readers)), 0.0))
 
     def reconnect(self) -> None:
         self.table.disconnected()
@@ -105,6 +106,7 @@ class Model:
             return
         reader = self.readers[index % len(self.readers)]
         while (quote := reader.mailbox.get()) is not None:
+            assert isinstance(quote, Quote)
             assert quote.sequence > self.seen[reader].get(quote.symbol_id, -1)
             self.seen[reader][quote.symbol_id] = quote.sequence
 

@@ -12,6 +12,11 @@ def told(state: quotewire.ClientState) -> None:
     assert_type(state.latency_ms, float | None)
 
 
+def missed(gap: quotewire.Gap) -> None:
+    assert_type(gap.cause, quotewire.Cause)
+    assert_type(gap.from_sequence, int)
+
+
 async def use() -> None:
     made = quotewire.connect(
         "http://127.0.0.1:4005",
@@ -25,6 +30,7 @@ async def use() -> None:
         queue_size=8,
         metrics_interval_s=None,
         lifecycle=quotewire.LifecycleConfig(max_attempts=5),
+        encoding="msgpack",
     )
     assert_type(made, quotewire.Client)
     async with made as client:
@@ -38,6 +44,9 @@ async def use() -> None:
         async with client.quotes("AAPL", queue_size=4) as stream:
             assert_type(await anext(stream), quotewire.Quote)
             assert_type(stream.skipped, int)
+        wished = client.quotes("AAPL", fields=["bidPrice"], max_rate=5, delta=True, mode="latest", on_gap=missed)
+        assert_type(await anext(wished), quotewire.Quote)
+        assert_type(wished.gaps, tuple[quotewire.Gap, ...])
         assert_type(client.latest("AAPL"), quotewire.Quote | None)
         assert_type(client.state, quotewire.ClientState)
         assert_type(client.get_metrics(), quotewire.ClientMetrics)
@@ -52,5 +61,6 @@ async def use() -> None:
 def wrong(client: quotewire.Client) -> None:
     client.quotes(1.5)  # type: ignore[arg-type]
     client.quotes("AAPL", on_error="explode")  # type: ignore[arg-type]
+    client.quotes("AAPL", mode="sometimes")  # type: ignore[arg-type]
     quotewire.connect("http://a", "token")  # type: ignore[call-arg]
     quotewire.nothing  # type: ignore[attr-defined]  # noqa: B018

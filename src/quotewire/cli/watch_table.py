@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from quotewire.client.api import Client
+from quotewire.client.entries import SymbolName
 from quotewire.client.state import ClientState
 from quotewire.client.stream import QuoteStream
-from quotewire.client.subscriptions import SymbolName
 from quotewire.market.quote import Freshness, Quote
 from quotewire.market.symbol import Symbol
 from quotewire.resilience.lifecycle_types import State

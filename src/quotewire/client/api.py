@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
+from quotewire.client.encoding import ENCODINGS, EncodingName
+from quotewire.client.entries import Reader, SymbolName
 from quotewire.client.errors import ClientClosedError, GatewayUnreachableError, SymbolError
 from quotewire.client.host import Host, Options, make_id
 from quotewire.client.rest import address
 from quotewire.client.state import ClientMetrics, ClientState
-from quotewire.client.stream import OnError, QuoteStream, StateStream
-from quotewire.client.subscriptions import Reader, SymbolName
+from quotewire.client.stream import OnError, OnGap, QuoteStream, StateStream
+from quotewire.client.wishes import ModeName, wish
 from quotewire.errors import ClientError
 from quotewire.market.quote import Quote
 from quotewire.market.symbol import Symbol
@@ -48,6 +50,7 @@ def connect(
     metrics_interval_s: float | None = 60.0,
     metrics_path: str = METRICS_PATH,
     lifecycle: LifecycleConfig | None = None,
+    encoding: EncodingName = "json",
 ) -> "Client":
     """A client of the gateway at `url`, to be used with `async with`.
 
@@ -63,6 +66,7 @@ def connect(
         metrics_interval_s: Seconds between reports of `get_metrics()` to the gateway. None: no reports.
         metrics_path: Where they go, below `url`.
         lifecycle: Back-off, attempts, time-outs, ping, polling. Left out: the defaults, with 10 attempts.
+        encoding: How messages travel, "json" or "msgpack".
 
     Raises ConfigurationError for a URL that cannot be one, ValueError for other arguments that cannot be right.
     """
@@ -70,6 +74,8 @@ def connect(
         raise ValueError(f"{connection_id!r} is no connection id: at most 128 of A-Z a-z 0-9 . _ -")
     if queue_size < 1 or (metrics_interval_s is not None and metrics_interval_s <= 0):
         raise ValueError("queue_size and metrics_interval_s must be positive")
+    if encoding not in ENCODINGS:
+        raise ValueError(f"{encoding!r} is no encoding; {' and '.join(ENCODINGS)} are")
     options = Options(
         where=address(url),
         connection_id=connection_id or make_id("ws"),
@@ -78,6 +84,7 @@ def connect(
         lifecycle=lifecycle or LifecycleConfig(max_attempts=10),
         metrics_interval_s=metrics_interval_s,
         metrics_path=metrics_path,
+        encoding=encoding,
     )
     return Client(options, on_state, queue_size, (connect_attempts, connect_timeout_s) if wait else None)
 
@@ -153,23 +160,41 @@ class Client:
 
     # --- quotes ---
 
-    def quotes(self, *symbols: SymbolName, on_error: OnError = "raise", queue_size: int | None = None) -> QuoteStream:
+    def quotes(
+        self,
+        *symbols: SymbolName,
+        on_error: OnError = "raise",
+        queue_size: int | None = None,
+        fields: Iterable[str] | None = None,
+        max_rate: float = 0.0,
+        delta: bool = False,
+        mode: ModeName = "adaptive",
+        on_gap: OnGap | None = None,
+    ) -> QuoteStream:
         """Iterate over quotes of these symbols (text, or Questrade's ids): a snapshot of each, then every update.
 
         Any number of iterators share the connection; each symbol is subscribed once, and let go when its last reader
         has left. When an iterator holds more than `queue_size` quotes, only the newest of each symbol is kept, and
         `skipped` counts the rest.
 
-        Raises SymbolError, from the iteration, when the gateway knows no such symbol: before the first quote where one
-        of them is unknown from the start. With `on_error="skip"` only when none of them can be had; what was left out
-        is in `refused`. A symbol that cannot be looked up at the moment is asked for again until it can.
+        `fields` are the names of those wanted; the others of a `Quote` are None then. `max_rate` is updates a second
+        and symbol, 0 for no limit. With `delta` only changes travel; quotes are whole all the same. `mode`: "adaptive"
+        (every update while the line keeps up, else the newest), "latest" (the newest at each moment) or "every" (every
+        update, and a `Gap` where that cannot be). A symbol that several iterators read comes as the most demanding of
+        them asks. `on_gap` is called, in the event loop, when the iteration meets a `Gap`.
+
+        Raises ValueError for a wish that cannot be. Raises SymbolError, from the iteration, when the gateway knows no
+        such symbol: before the first quote where one of them is unknown from the start. With `on_error="skip"` only
+        when none of them can be had; what was left out is in `refused`. A symbol that cannot be looked up at the moment
+        is asked for again until it can.
         """
         if not symbols:
             raise ValueError("quotes() needs at least one symbol")
         bad = [_misnamed(name) for name in symbols if not _possible(name)]
         if bad:
             raise SymbolError(bad)
-        return QuoteStream(self._running, Reader(symbols, queue_size or self._queue_size), on_error)
+        reader = Reader(symbols, queue_size or self._queue_size, wish(fields, max_rate, delta, mode))
+        return QuoteStream(self._running, reader, on_error, on_gap)
 
     def latest(self, symbol: SymbolName) -> Quote | None:
         """The last quote of a symbol that is being iterated over; None before the first.

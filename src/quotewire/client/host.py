@@ -13,11 +13,12 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from quotewire.client.encoding import ENCODINGS
+from quotewire.client.entries import Reader
 from quotewire.client.errors import GatewayUnreachableError
 from quotewire.client.rest import Address, Rest
-from quotewire.client.session import Effect, SendText, Session, Wake
+from quotewire.client.session import Effect, SendMessage, Session, Wake
 from quotewire.client.state import ClientMetrics, ClientState
-from quotewire.client.subscriptions import Reader
 from quotewire.client.transport import ABNORMAL, Ended, Socket
 from quotewire.errors import ClientError, QuotewireError, RateLimitedError, UnauthorizedError
 from quotewire.resilience import lifecycle_effects as do
@@ -49,6 +50,7 @@ class Options:
     lifecycle: LifecycleConfig
     metrics_interval_s: float | None
     metrics_path: str
+    encoding: str = "json"
 
 
 class Watcher(Protocol):
@@ -75,6 +77,7 @@ class Host:
             version=VERSION,
             epoch_offset_s=time.time() - now,
             now=now,
+            encoding=options.encoding,
         )
         self._headers = {
             "X-Connection-ID": options.connection_id,
@@ -173,10 +176,10 @@ class Host:
                     for reader in effect.readers:
                         if (news := self.readers.get(reader)) is not None:
                             news.set()
-                case SendText():
+                case SendMessage():
                     if (socket := self._sockets.get(effect.socket)) is not None:
                         log.debug("sending %s %s", effect.command, effect.request_id)
-                        socket.send(effect.text)
+                        socket.send(effect.data)
                 case do.ScheduleTick():
                     self._schedule(effect.at)
                 case do.Report():
@@ -271,7 +274,9 @@ class Host:
             self.feed(on.Closed(number, ABNORMAL, wait_s))
 
     async def _open(self, number: int) -> None:
-        socket = Socket(self.options.where, self._headers, self.options.lifecycle.upgrade_timeout_s)
+        options = self.options
+        subprotocol = ENCODINGS[options.encoding].subprotocol
+        socket = Socket(options.where, self._headers, options.lifecycle.upgrade_timeout_s, subprotocol)
         self._sockets[number] = socket
         try:
             ended = await socket.run(

@@ -1,18 +1,21 @@
 """The bounded queue between the connection and one iterator. Pure.
 
-Bound: `capacity` quotes. When full: what waits is collapsed to the newest quote of each symbol, and the rest are
-counted in `skipped`; the newest state of a symbol is never lost. Gauge: `len()`.
+Bound: `capacity` items. When full: what waits is collapsed to the newest quote and the newest gap of each symbol, and
+the rest are counted in `skipped`; the newest state of a symbol is never lost. Gauge: `len()`.
 """
 
 from collections import deque
 
 from quotewire.market.quote import Quote
+from quotewire.wire.options import Gap
+
+Item = Quote | Gap
 
 
 class Mailbox:
-    """Quotes waiting for one reader, oldest first; within a symbol always in order of position."""
+    """Quotes and gaps waiting for one reader, oldest first; within a symbol always in order of position."""
 
-    __slots__ = ("_quotes", "capacity", "skipped")
+    __slots__ = ("_items", "capacity", "skipped")
 
     def __init__(self, capacity: int) -> None:
         """Raises ValueError unless `capacity` is positive."""
@@ -20,31 +23,32 @@ class Mailbox:
             raise ValueError(f"a mailbox holds at least one quote, not {capacity}")
         self.capacity = capacity
         self.skipped = 0
-        self._quotes: deque[Quote] = deque()
+        self._items: deque[Item] = deque()
 
     def __len__(self) -> int:
-        return len(self._quotes)
+        return len(self._items)
 
-    def put(self, quote: Quote) -> None:
-        """Add one quote; amortised constant time while `capacity` is twice the number of symbols or more."""
-        self._quotes.append(quote)
-        if len(self._quotes) > self.capacity:
+    def put(self, item: Item) -> None:
+        """Add one; amortised constant time while `capacity` is twice the number of symbols or more."""
+        self._items.append(item)
+        if len(self._items) > self.capacity:
             self._collapse()
 
-    def get(self) -> Quote | None:
-        """The oldest waiting quote, or None."""
-        return self._quotes.popleft() if self._quotes else None
+    def get(self) -> Item | None:
+        """The oldest that waits, or None."""
+        return self._items.popleft() if self._items else None
 
     def clear(self) -> None:
         """Forget what waits; it does not count as skipped."""
-        self._quotes.clear()
+        self._items.clear()
 
     def reserve(self, symbols: int) -> None:
         """Raise the bound so that each of `symbols` has room for two: the state last read and the one to come."""
         self.capacity = max(self.capacity, 2 * symbols)
 
     def _collapse(self) -> None:
-        newest = {quote.symbol_id: quote for quote in self._quotes}
-        kept = [quote for quote in self._quotes if newest[quote.symbol_id] is quote]
-        self.skipped += len(self._quotes) - len(kept)
-        self._quotes = deque(kept)
+        newest = {(type(item), item.symbol_id): item for item in self._items}
+        kept = [item for item in self._items if newest[type(item), item.symbol_id] is item]
+        self.skipped += sum(1 for item in self._items if isinstance(item, Quote))
+        self.skipped -= sum(1 for item in kept if isinstance(item, Quote))
+        self._items = deque(kept)

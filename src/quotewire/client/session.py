@@ -3,27 +3,30 @@
 Two machines meet here. `resilience.lifecycle` decides when there is a connection and what to do without one;
 `client.subscriptions` decides what is asked for and who gets what. This module speaks the native protocol between them
 (spec/PROTOCOL.md). `now` is monotonic seconds; `epoch_offset_s` added to it gives seconds since 1970.
+
+When the gateway asks the client to move (`reconnect`), a second connection machine, `_next`, opens another connection
+beside the first, which is closed once every subscription stands on the new one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-import msgspec
-
+from quotewire.client.encoding import ENCODINGS, UNREADABLE, Encoding, PartialQuotes
+from quotewire.client.entries import Reader
+from quotewire.client.line import STRIDE, Line
+from quotewire.client.moves import Move
 from quotewire.client.state import ClientMetrics, ClientState, Counters
-from quotewire.client.subscriptions import Command, Outcome, Reader, Subscriptions
+from quotewire.client.subscriptions import Command, Outcome, Subscriptions
 from quotewire.market.quote import Quote
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience import lifecycle_types as life
 from quotewire.resilience.backoff import Chance
-from quotewire.resilience.lifecycle import Lifecycle
 from quotewire.wire import messages as wire
+from quotewire.wire.capabilities import Capability
 
 SILENCE_CHECK_S = 5.0
-ANYONE = "anyone"
-"""The one person of the machine: the gateway's token opens the same stream whoever it was made for."""
 
 TROUBLES: dict[life.Reason, str] = {
     life.Reason.PREPARE_TIMEOUT: "the gateway did not hand out a token in time",
@@ -35,16 +38,15 @@ TROUBLES: dict[life.Reason, str] = {
 }
 """What this side found wrong by itself, in words."""
 
-_decoder = msgspec.json.Decoder(wire.ServerMessage)
-_encode = msgspec.json.Encoder().encode
+CAPABILITIES: Final[list[str]] = sorted(Capability)
 
 
 @dataclass(frozen=True, slots=True)
-class SendText:
-    """Send this text on the socket. `command` and `request_id` are for the log, which must not see the text."""
+class SendMessage:
+    """Send this on the socket. `command` and `request_id` are for the log, which must not see the data."""
 
     socket: int
-    text: str = field(repr=False)
+    data: str | bytes = field(repr=False)
     command: str
     request_id: str | None
 
@@ -57,7 +59,7 @@ class Wake:
 
 
 Effect: TypeAlias = (
-    SendText
+    SendMessage
     | Wake
     | do.Prepare
     | do.Open
@@ -83,15 +85,21 @@ class Session:
         version: str,
         epoch_offset_s: float,
         now: float,
+        encoding: str = "json",
     ) -> None:
-        """`new_id(prefix)` makes request ids; `chance` is for jitter."""
+        """`new_id(prefix)` makes request ids; `chance` is for jitter; `encoding` is one of `ENCODINGS`."""
         self.subscriptions = Subscriptions(new_id)
         self.counters = Counters()
         self.changes = 0  # grows whenever `state` may tell something new
         self.detail = ""
         self.upstream: wire.UpstreamState | None = None
         self._config = config
-        self._lifecycle = Lifecycle(config, persons=(ANYONE,), chance=chance)
+        self._chance = chance
+        self._encoding: Encoding = ENCODINGS[encoding]
+        self._line = Line(config, chance, 0)
+        self._next: Line | None = None
+        self._move: Move | None = None
+        self._move_at: float | None = None
         self._new_id = new_id
         self._connection_id = connection_id
         self._version = version
@@ -99,8 +107,6 @@ class Session:
         self._started = self._changed = now
         self._person: str | None = None
         self._token = ""
-        self._ping: tuple[int, float] | None = None
-        self._tick_at: float | None = None
         self._scheduled: float | None = None
         self._silence_due = now
         self._silence_normal: bool | None = None
@@ -115,7 +121,7 @@ class Session:
 
     def leave(self, reader: Reader, now: float) -> list[Effect]:
         """An iterator ends; twice is harmless."""
-        return self._resubscribe(self.subscriptions.leave(reader), now)
+        return self._resubscribe(self.subscriptions.leave(reader, now), now)
 
     # --- what the world does ---
 
@@ -130,7 +136,12 @@ class Session:
         elif isinstance(event, on.PollFailed):
             self._polls_failed += 1
             self.subscriptions.doubt()
-        effects += self._follow(self._lifecycle.step(event, now), now)
+        socket = getattr(event, "socket", None)
+        if socket is not None and socket == self._line.socket and isinstance(event, on.Closed) and self._ready_to_move:
+            return self._schedule(self._end_move(now))
+        for line in self._concerned(event, socket):
+            effects += self._follow(line, line.lifecycle.step(event, now), now)
+        effects += self._see_to_move(now)
         return self._schedule(effects)
 
     def credentials(self, person: str | None, token: str) -> None:
@@ -143,17 +154,18 @@ class Session:
         self.detail = detail
         self.changes += 1
 
-    def received(self, socket: int, text: bytes, now: float) -> list[Effect]:
-        """A text message came on a socket."""
-        if socket != self._lifecycle.socket:
+    def received(self, socket: int, data: bytes, now: float) -> list[Effect]:
+        """A message came on a socket."""
+        line = self._line if socket == self._line.socket else self._next
+        if line is None or socket != line.socket:
             return []
         self.counters.messages_received += 1
         try:
-            message = _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.counters.messages_unreadable += not _of_unknown_type(text)
+            message = (self._encoding.partial if line.bases.used else self._encoding.whole)(data)
+        except UNREADABLE:
+            self.counters.messages_unreadable += not self._encoding.of_unknown_type(data)
             return []
-        return self._schedule(self._read(socket, message, now))
+        return self._schedule(self._read(line, socket, message, now) + self._see_to_move(now))
 
     def polled(self, quotes: Sequence[Quote], now: float) -> list[Effect]:
         """A poll over HTTP brought these. The first one after some that failed says that the gateway is back."""
@@ -170,16 +182,16 @@ class Session:
     @property
     def socket(self) -> int | None:
         """The number of the socket that counts now."""
-        return self._lifecycle.socket
+        return self._line.lifecycle.socket
 
     @property
     def failed(self) -> bool:
         """True when trying again would not help."""
-        return self._lifecycle.snapshot().link is life.Link.FAILED
+        return self._line.lifecycle.snapshot().link is life.Link.FAILED
 
     def state(self, now: float) -> ClientState:
         """How the connection stands."""
-        seen = self._lifecycle.snapshot()
+        seen = self._line.lifecycle.snapshot()
         return ClientState(
             state=seen.state,
             reason=seen.reason,
@@ -198,7 +210,7 @@ class Session:
     def metrics(self, readers: Iterable[Reader], skipped_before: int, now: float) -> ClientMetrics:
         """R19. `skipped_before` are quotes skipped for readers that have left."""
         mailboxes = [reader.mailbox for reader in readers]
-        seen = self._lifecycle.snapshot()
+        seen = self._line.lifecycle.snapshot()
         counters = self.counters
         trying = seen.link in (life.Link.PREPARING, life.Link.OPENING, life.Link.AUTHENTICATING)
         return ClientMetrics(
@@ -216,6 +228,8 @@ class Session:
             token_refresh_count=counters.token_refreshes,
             quotes_received=counters.quotes_received,
             quotes_skipped=counters.gateway_skipped + skipped_before + sum(box.skipped for box in mailboxes),
+            gaps_received=counters.gaps,
+            lag=counters.lag_ms,
             queued=sum(len(box) for box in mailboxes),
             uptime=round((now - self._started) * 1000),
             status=seen.state,
@@ -223,52 +237,95 @@ class Session:
 
     # --- messages ---
 
-    def _read(self, socket: int, message: wire.ServerMessage, now: float) -> list[Effect]:
+    def _read(self, line: Line, socket: int, message: wire.ServerMessage | PartialQuotes, now: float) -> list[Effect]:
         match message:
-            case wire.Quotes():
+            case wire.Quotes() | PartialQuotes():
                 self.counters.gateway_skipped += message.skipped
-                return self._take(socket, message.quotes, now)
+                self.counters.lag_ms = message.lag_ms
+                return self._quotes(line, socket, message, now)
             case wire.Snapshot():
-                return self._take(socket, message.quotes, now)
+                return self._snapshot(line, socket, message, now)
+            case wire.Gaps():
+                self.counters.gaps += len(message.gaps)
+                return _wake(self.subscriptions.missed(message.gaps))
             case wire.Pong():
-                return self._pong(socket, message, now)
+                return self._pong(line, socket, message, now)
             case wire.Welcome():
-                return self._welcome(socket, message, now)
+                return self._welcome(line, socket, message, now)
             case wire.Subscribed():
-                return self._carry_out(self.subscriptions.answered(message.request_id, message.results, now))
+                return self._subscribed(line, message, now)
             case wire.Error():
-                self.trouble(message.message)
-                return self._carry_out(self.subscriptions.refused(message, now))
-            case wire.Status():
+                return self._error(line, message, now)
+            case wire.Reconnect():
+                self._move_at = now + message.after_ms / 1000
+            case wire.Status() if line is self._line:
                 self.upstream = message.upstream
                 self.changes += 1
         return []
 
-    def _take(self, socket: int, quotes: Sequence[Quote], now: float) -> list[Effect]:
+    def _quotes(self, line: Line, socket: int, message: wire.Quotes | PartialQuotes, now: float) -> list[Effect]:
+        if isinstance(message, wire.Quotes):
+            return self._take(line, socket, message.quotes, self.subscriptions.accept(message.quotes), now)
+        quotes, lost = line.bases.whole(message.quotes)
+        effects = self._take(line, socket, quotes, self.subscriptions.accept(quotes), now)
+        if lost and line is self._line:
+            effects += self._carry_out(self.subscriptions.restart(lost, now))
+        return effects
+
+    def _snapshot(self, line: Line, socket: int, message: wire.Snapshot, now: float) -> list[Effect]:
+        line.bases.keep(message.quotes)
+        if line is self._next and self._move is not None:
+            self._move.snapshot(message.request_id)
+        wake = self.subscriptions.snapshot(message.request_id, message.quotes)
+        return self._take(line, socket, message.quotes, wake, now)
+
+    def _take(
+        self, line: Line, socket: int, quotes: Sequence[Quote], wake: Iterable[Reader], now: float
+    ) -> list[Effect]:
         self._count(quotes, now)
-        effects = _wake(self.subscriptions.accept(quotes))
+        effects = _wake(wake)
         if now >= self._silence_due:
             effects += self._judge_silence(now)
-        return effects + self._follow(self._lifecycle.step(on.Message(socket), now), now)
+        return effects + self._follow(line, line.lifecycle.step(on.Message(socket), now), now)
 
     def _count(self, quotes: Sequence[Quote], now: float) -> None:
         self.counters.quotes_received += len(quotes)
         self._last_quote = now if quotes else self._last_quote
 
-    def _pong(self, socket: int, message: wire.Pong, now: float) -> list[Effect]:
-        if self._ping is None or message.timestamp != self._ping[0]:
+    def _pong(self, line: Line, socket: int, message: wire.Pong, now: float) -> list[Effect]:
+        if line.ping is None or message.timestamp != line.ping[0]:
             return []
-        stamp = self._ping[1]
-        self._ping = None
-        return self._follow(self._lifecycle.step(on.Pong(socket, stamp), now), now)
+        stamp = line.ping[1]
+        line.ping = None
+        return self._follow(line, line.lifecycle.step(on.Pong(socket, stamp), now), now)
 
-    def _welcome(self, socket: int, message: wire.Welcome, now: float) -> list[Effect]:
+    def _welcome(self, line: Line, socket: int, message: wire.Welcome, now: float) -> list[Effect]:
         self.counters.connections_succeeded += 1
+        line.welcomed()
+        effects = self._follow(line, line.lifecycle.step(on.Authenticated(socket), now), now)
+        resume = Capability.RESUME in message.capabilities
+        if line is self._next:
+            self._move = self.subscriptions.move(message.max_message_bytes, resume=resume)
+            return effects + [self._send(line, command, socket) for command in self._move.asked]
         self.upstream = message.upstream
         self.detail = ""
-        effects = self._follow(self._lifecycle.step(on.Authenticated(socket), now), now)
         effects += self._judge_silence(now)
-        return effects + self._carry_out(self.subscriptions.connected(message.max_message_bytes, now))
+        return effects + self._carry_out(self.subscriptions.connected(message.max_message_bytes, now, resume=resume))
+
+    def _subscribed(self, line: Line, message: wire.Subscribed, now: float) -> list[Effect]:
+        if line is self._line:
+            return self._carry_out(self.subscriptions.answered(message.request_id, message.results, now))
+        if self._move is not None:
+            self._move.answered(message.request_id, message.results)
+        return []
+
+    def _error(self, line: Line, message: wire.Error, now: float) -> list[Effect]:
+        if line is self._line:
+            self.trouble(message.message)
+            return self._carry_out(self.subscriptions.refused(message, now))
+        if self._move is not None:
+            self._move.refused(message.request_id)
+        return []
 
     def _judge_silence(self, now: float) -> list[Effect]:
         """Silence is abnormal only while the gateway itself calls some symbol live."""
@@ -279,31 +336,74 @@ class Session:
         self._silence_normal = normal
         limits = (None, None) if normal else (self._config.mute_after_s, self._config.zombie_after_s)
         rule = on.SilenceRule(*limits)
-        return self._follow(self._lifecycle.step(rule, now), now)
+        return self._follow(self._line, self._line.lifecycle.step(rule, now), now)
+
+    # --- moving to another connection ---
+
+    def _concerned(self, event: on.Event, socket: int | None) -> list[Line]:
+        """The lines an event is for; none for a socket of a line that is no more."""
+        lines = [self._line] if self._next is None else [self._line, self._next]
+        if socket is not None:
+            return [line for line in lines if line.owns(socket)]
+        return lines if isinstance(event, on.Tick | on.SymbolsChanged | on.ClockJumped) else [self._line]
+
+    def _see_to_move(self, now: float) -> list[Effect]:
+        """Begin to move, end it, or give it up, as things stand."""
+        standing = self._line.link is life.Link.LIVE
+        if self._next is None:
+            if not standing:
+                self._move_at = None
+            due = self._move_at is not None and now >= self._move_at
+            return self._begin_move(now) if due else []
+        if self._ready_to_move and self._move is not None and (self._move.over or not standing):
+            return self._end_move(now)
+        if self._next.hopeless or not standing:
+            given_up, self._next, self._move = self._next, None, None
+            return _hang_up(given_up, now)
+        return []
+
+    def _begin_move(self, now: float) -> list[Effect]:
+        self._move_at = None
+        self._next = Line(self._config, self._chance, self._line.first + STRIDE)
+        requested = on.ConnectRequested(self.subscriptions.names)
+        return self._follow(self._next, self._next.lifecycle.step(requested, now), now)
+
+    def _end_move(self, now: float) -> list[Effect]:
+        assert self._next is not None
+        assert self._move is not None
+        move, left = self._move, self._line
+        self._line, self._next, self._move = self._next, None, None
+        self._silence_normal = None
+        self.changes += 1
+        effects = self._carry_out(self.subscriptions.moved(move, now))
+        return effects + self._judge_silence(now) + _hang_up(left, now)
 
     # --- effects ---
 
-    def _follow(self, effects: Iterable[do.Effect], now: float) -> list[Effect]:
-        """Turn what the connection machine wants into what the shell must do."""
+    def _follow(self, line: Line, effects: Iterable[do.Effect], now: float) -> list[Effect]:
+        """Turn what a connection machine wants into what the shell must do."""
         out: list[Effect] = []
         for effect in effects:
             match effect:
                 case do.SendToken():
-                    out.append(self._send(self._hello(), effect.socket))
+                    out.append(self._send(line, self._hello(), effect.socket))
                 case do.Ping():
                     stamp = self._epoch_ms(now)
-                    self._ping = (stamp, effect.timestamp)
-                    out.append(self._send(wire.Ping(timestamp=stamp, request_id=self._new_id("ping")), effect.socket))
+                    line.ping = (stamp, effect.timestamp)
+                    ping = wire.Ping(timestamp=stamp, request_id=self._new_id("ping"))
+                    out.append(self._send(line, ping, effect.socket))
                 case do.Subscribe():
-                    if effect.repeat:
+                    if effect.repeat and line is self._line:
                         out += self._carry_out(self.subscriptions.repeat(now))
                 case do.ScheduleTick():
-                    self._tick_at = effect.at
+                    line.tick_at = effect.at
                 case do.TryNextPerson():
                     pass  # the gateway's token is nobody's in particular
                 case do.Prepare():
                     self.counters.connections_attempted += 1
                     out.append(effect)
+                case do.Report() | do.RefreshToken() | do.StartPolling() | do.StopPolling() if line is self._next:
+                    pass  # the connection in use is what counts; `_see_to_move` gives this one up
                 case do.Report():
                     self.detail = TROUBLES.get(effect.reason, self.detail)
                     self._changed = now
@@ -311,33 +411,38 @@ class Session:
                     out.append(effect)
                 case _:
                     out.append(effect)
-        if out or self._lifecycle.socket is None:
+        if line is self._line and (out or line.socket is None):
             self._notice()
         return out
 
     def _notice(self) -> None:
         """Draw the consequences of a change of the connection machine."""
-        if self.subscriptions.online and self._lifecycle.snapshot().link is not life.Link.LIVE:
+        if self.subscriptions.online and self._line.link is not life.Link.LIVE and not self._ready_to_move:
             self.subscriptions.disconnected()
             self.upstream = None
+
+    @property
+    def _ready_to_move(self) -> bool:
+        return self._next is not None and self._next.link is life.Link.LIVE and self._move is not None
 
     def _resubscribe(self, outcome: Outcome, now: float) -> list[Effect]:
         self.changes += 1
         effects = self._carry_out(outcome)
-        event = on.SymbolsChanged(self.subscriptions.names)
-        return self._schedule(effects + self._follow(self._lifecycle.step(event, now), now))
+        return effects + self.step(on.SymbolsChanged(self.subscriptions.names), now)
 
     def _carry_out(self, outcome: Outcome) -> list[Effect]:
-        socket = self._lifecycle.socket
+        socket = self._line.socket
         sends: list[Effect] = []
         if socket is not None:
-            sends += [self._send(command, socket) for command in outcome.send]
+            sends += [self._send(self._line, command, socket) for command in outcome.send]
         return sends + _wake(outcome.wake)
 
-    def _send(self, message: Command | wire.Hello | wire.Ping, socket: int) -> SendText:
+    def _send(self, line: Line, message: Command | wire.Hello | wire.Ping, socket: int) -> SendMessage:
         self.counters.messages_sent += 1
+        if isinstance(message, wire.Subscribe):
+            line.bases.used |= message.delta
         command = type(message).__name__.lower()
-        return SendText(socket, _encode(message).decode(), command, message.request_id)
+        return SendMessage(socket, self._encoding.write(message), command, message.request_id)
 
     def _hello(self) -> wire.Hello:
         return wire.Hello(
@@ -345,11 +450,14 @@ class Session:
             token=self._token,
             connection_id=self._connection_id,
             client_version=self._version,
+            capabilities=CAPABILITIES,
         )
 
     def _schedule(self, effects: list[Effect]) -> list[Effect]:
-        """One alarm clock for both machines."""
-        due = min((at for at in (self._tick_at, self.subscriptions.deadline()) if at is not None), default=None)
+        """One alarm clock for all."""
+        times = [self._line.tick_at, self.subscriptions.deadline()]
+        times.append(self._move_at if self._next is None else self._next.tick_at)
+        due = min((at for at in times if at is not None), default=None)
         if due != self._scheduled:
             self._scheduled = due
             effects.append(do.ScheduleTick(due))
@@ -364,13 +472,6 @@ def _wake(readers: Iterable[Reader]) -> list[Effect]:
     return [Wake(woken)] if woken else []
 
 
-def _of_unknown_type(text: bytes) -> bool:
-    """True for a well-formed message of a `type` this version does not know, which is to be ignored."""
-    try:
-        message = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(message, dict) and isinstance(message.get("type"), str) and message["type"] not in _KNOWN
-
-
-_KNOWN = frozenset(kind.__struct_config__.tag for kind in wire.ServerMessage.__args__)
+def _hang_up(line: Line, now: float) -> list[Effect]:
+    """Close its socket, if it still has one."""
+    return [effect for effect in line.lifecycle.step(on.DisconnectRequested(), now) if isinstance(effect, do.Close)]

@@ -60,13 +60,16 @@ class Counters(msgspec.Struct):
     token_refreshes: int = 0
     quotes_received: int = 0
     gateway_skipped: int = 0
+    gaps: int = 0
+    lag_ms: int = 0
 
 
 class ClientMetrics(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
     """R19, under the names existing front ends report.
 
-    `quotes_skipped` were conflated by the gateway for this connection, or here for slow readers; `queued` is what waits
-    in the readers' queues now.
+    `quotes_skipped` were conflated by the gateway for this connection, or here for slow readers; `gaps_received` are
+    holes the gateway told of; `lag` is how long the last quotes had waited in the gateway, in milliseconds; `queued` is
+    what waits in the readers' queues now.
     """
 
     connection_id: str
@@ -83,6 +86,8 @@ class ClientMetrics(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
     token_refresh_count: int
     quotes_received: int
     quotes_skipped: int
+    gaps_received: int
+    lag: int
     queued: int
     uptime: int
     status: State

@@ -1,21 +1,27 @@
 """The iterators a user holds: quotes, and states."""
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Literal, Self
 
+from quotewire.client.entries import Reader
 from quotewire.client.errors import GatewayUnreachableError, SymbolError
 from quotewire.client.host import Host
 from quotewire.client.state import ClientState
-from quotewire.client.subscriptions import Reader
 from quotewire.market.quote import Quote
 from quotewire.wire.messages import SymbolResult
+from quotewire.wire.options import Gap
 
 OnError = Literal["raise", "skip"]
+OnGap = Callable[[Gap], None]
 
 STATES_KEPT = 64
+GAPS_KEPT = 256
+
+log = logging.getLogger("quotewire.client")
 
 
 class QuoteStream(AsyncIterator[Quote]):
@@ -23,13 +29,16 @@ class QuoteStream(AsyncIterator[Quote]):
 
     Subscribes with the first step of the iteration; unsubscribes when it is closed, or no longer referred to, as after
     a loop that was left. `async with` makes the moment explicit. While the connection is away it waits, and goes on
-    after the reconnect. Ends when the client is disconnected.
+    after the reconnect from where it was: what it missed comes first. What it cannot be given any more is told as a
+    `Gap`, at its place between the quotes. Ends when the client is disconnected.
 
     Raises SymbolError as `quotes()` says, and GatewayUnreachableError when the gateway turns this client away for good.
     """
 
-    def __init__(self, host: Host, reader: Reader, on_error: OnError) -> None:
+    def __init__(self, host: Host, reader: Reader, on_error: OnError, on_gap: OnGap | None = None) -> None:
         self._news: asyncio.Event | None = None
+        self._gaps: deque[Gap] = deque(maxlen=GAPS_KEPT)
+        self._on_gap = on_gap
         self._over = False
         self._host = host
         self._reader = reader
@@ -40,6 +49,11 @@ class QuoteStream(AsyncIterator[Quote]):
     def refused(self) -> tuple[SymbolResult, ...]:
         """The symbols that cannot be had, so far."""
         return tuple(self._reader.refused)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The holes met so far by the iteration, the last `GAPS_KEPT` of them."""
+        return tuple(self._gaps)
 
     @property
     def pending(self) -> int:
@@ -110,8 +124,19 @@ class QuoteStream(AsyncIterator[Quote]):
             raise SymbolError(reader.refused)
 
     def _take(self) -> Quote | None:
-        waits_for_verdict = self._reader.undecided and self._on_error == "raise"
-        return None if waits_for_verdict else self._reader.mailbox.get()
+        if self._reader.undecided and self._on_error == "raise":
+            return None  # the verdicts come first
+        while isinstance(item := self._reader.mailbox.get(), Gap):
+            self._tell(item)
+        return item
+
+    def _tell(self, gap: Gap) -> None:
+        self._gaps.append(gap)
+        if self._on_gap is not None:
+            try:
+                self._on_gap(gap)
+            except Exception:
+                log.exception("the on_gap callback failed")
 
     def _end(self) -> None:
         self._over = True

@@ -1,7 +1,8 @@
 """The symbols one client wants: who reads each, what the gateway said of it, what must be sent. Pure.
 
 A *reader* is one `quotes()` iterator. A *name* is what a caller wrote: text, or Questrade's id. Several names may mean
-one symbol, and several readers may want one name; the gateway is asked once and told to stop when the last has left.
+one symbol, and several readers may want one name; the gateway is asked once, for what serves them all, and told to stop
+when the last has left. After a loss each symbol goes on from the position of its last quote.
 
 Commands are answered in order, so `unsubscribe` is held back while any `subscribe` is unanswered: the unanswered one
 could mean the very symbol, under another name. `now` is monotonic seconds.
@@ -9,116 +10,18 @@ could mean the very symbol, under another name. `now` is monotonic seconds.
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
 
-import msgspec
-
-from quotewire.client.mailbox import Mailbox
+from quotewire.client.asking import Asker, ask
+from quotewire.client.entries import Entry, Progress, Reader, Request, Step, Symbol, SymbolName
+from quotewire.client.moves import Move
+from quotewire.client.wishes import covers
 from quotewire.market.quote import Freshness, Quote
 from quotewire.wire.messages import Error, Subscribe, SymbolResult, Unsubscribe
-
-SymbolName = str | int
+from quotewire.wire.options import Gap, Mode, Options
 
 ANSWER_TIMEOUT_S = 30.0  # a look-up may have to wait for the gateway's own rate budget
 RETRY_DELAY_S = 5.0
-ENVELOPE_BYTES = 256  # what a subscribe message has around its names
-
-
-class Progress(Enum):
-    """Where one name stands."""
-
-    WANTED = auto()  # to be sent when there is a connection
-    ASKED = auto()  # sent, not answered
-    LIVE = auto()  # granted on this connection
-    WAITING = auto()  # refused for now; asked again later
-    REFUSED = auto()  # refused for good
-
-
-class Step(Enum):
-    """What moves a name on."""
-
-    SEND = auto()
-    GRANT = auto()
-    DEFER = auto()
-    REFUSE = auto()
-    AGAIN = auto()
-    LOSE = auto()
-
-
-TRANSITIONS: dict[tuple[Progress, Step], Progress] = {
-    (Progress.WANTED, Step.SEND): Progress.ASKED,
-    (Progress.WANTED, Step.LOSE): Progress.WANTED,
-    (Progress.ASKED, Step.GRANT): Progress.LIVE,
-    (Progress.ASKED, Step.DEFER): Progress.WAITING,
-    (Progress.ASKED, Step.REFUSE): Progress.REFUSED,
-    (Progress.ASKED, Step.AGAIN): Progress.WANTED,
-    (Progress.ASKED, Step.LOSE): Progress.WANTED,
-    (Progress.LIVE, Step.AGAIN): Progress.WANTED,
-    (Progress.LIVE, Step.LOSE): Progress.WANTED,
-    (Progress.WAITING, Step.AGAIN): Progress.WANTED,
-    (Progress.WAITING, Step.LOSE): Progress.WANTED,
-}
-
-
-class Reader:
-    """One iterator's place in the table: its mailbox, and what became of the names it asked for."""
-
-    __slots__ = ("mailbox", "names", "refused", "undecided")
-
-    def __init__(self, names: Sequence[SymbolName], capacity: int) -> None:
-        self.names = tuple(dict.fromkeys(names))
-        self.mailbox = Mailbox(capacity)
-        self.mailbox.reserve(len(self.names))
-        self.undecided = set(self.names)
-        self.refused: list[SymbolResult] = []
-
-    @property
-    def hopeless(self) -> bool:
-        """True when every name was refused: nothing will ever come."""
-        return not self.undecided and len(self.refused) >= len(self.names)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One name. `symbol_id` is known once granted, and outlives the connection."""
-
-    name: SymbolName
-    readers: dict[Reader, None]
-    progress: Progress = Progress.WANTED
-    symbol_id: int | None = None
-    retry_at: float = 0.0
-
-    def step(self, step: Step) -> None:
-        try:
-            self.progress = TRANSITIONS[self.progress, step]
-        except KeyError:
-            raise RuntimeError(f"subscription: no {step.name} in state {self.progress.name}") from None
-
-
-@dataclass(slots=True)
-class _Symbol:
-    """One symbol of the gateway: the names that mean it, what it is called, the last quote, and who reads it.
-
-    `confirmed`: `latest` was heard since the last loss. `unseeded`: readers whose first quote is yet to come, because
-    what was known when they came was not confirmed.
-    """
-
-    names: dict[SymbolName, None]
-    text: str | None = None
-    latest: Quote | None = None
-    confirmed: bool = False
-    readers: tuple[Reader, ...] = ()
-    unseeded: dict[Reader, None] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Request:
-    """One `subscribe` on its way: for each item of it, in order, the names that item answers."""
-
-    items: tuple[tuple[SymbolName, ...], ...]
-    deadline: float
-
 
 Command = Subscribe | Unsubscribe
 
@@ -137,10 +40,13 @@ class Subscriptions:
     def __init__(self, new_id: Callable[[str], str]) -> None:
         """`new_id(prefix)` makes a request id that was never used before."""
         self._new_id = new_id
-        self._entries: dict[SymbolName, _Entry] = {}
-        self._symbols: dict[int, _Symbol] = {}
-        self._requests: dict[str, _Request] = {}
+        self._entries: dict[SymbolName, Entry] = {}
+        self._symbols: dict[int, Symbol] = {}
+        self._requests: dict[str, Request] = {}
+        self._resuming: dict[str, set[int]] = {}  # by request: granted, and not in the snapshot so far
         self._limit_bytes: int | None = None  # None: not connected
+        self._resume = False
+        self.gaps = 0
 
     # --- what the readers do ---
 
@@ -150,7 +56,7 @@ class Subscriptions:
         for name in reader.names:
             entry = self._entries.get(name)
             if entry is None:
-                entry = self._entries[name] = _Entry(name, {})
+                entry = self._entries[name] = Entry(name, {})
             entry.readers[reader] = None
             if entry.symbol_id is not None:
                 self._attach(entry, entry.symbol_id, outcome)
@@ -160,7 +66,7 @@ class Subscriptions:
         self._flush(now, outcome)
         return outcome
 
-    def leave(self, reader: Reader) -> Outcome:
+    def leave(self, reader: Reader, now: float) -> Outcome:
         """A reader goes. Leaving twice is harmless."""
         outcome = Outcome([], {})
         for name in reader.names:
@@ -171,13 +77,18 @@ class Subscriptions:
             if entry.symbol_id is not None:
                 self._recount(self._symbols[entry.symbol_id])
         self._settle(outcome)
+        self._flush(now, outcome)
         return outcome
 
     # --- what the connection does ---
 
-    def connected(self, max_message_bytes: int, now: float) -> Outcome:
-        """The gateway welcomed us: everything wanted is asked for, by id where the id is known."""
+    def connected(self, max_message_bytes: int, now: float, *, resume: bool = False) -> Outcome:
+        """The gateway welcomed us: everything wanted is asked for, by position or id where one is known.
+
+        `resume`: whether this gateway serves positions.
+        """
         self._limit_bytes = max_message_bytes
+        self._resume = resume
         outcome = Outcome([], {})
         self._flush(now, outcome)
         return outcome
@@ -186,6 +97,7 @@ class Subscriptions:
         """The connection is lost: nothing is granted any more, and nobody will answer what was asked."""
         self._limit_bytes = None
         self._requests.clear()
+        self._resuming.clear()
         for entry in self._entries.values():
             entry.step(Step.LOSE)
         self.doubt()
@@ -195,8 +107,7 @@ class Subscriptions:
         """The road to the gateway is broken: what is known is stale until it is heard again, at any position."""
         for symbol in self._symbols.values():
             symbol.confirmed = False
-            if symbol.latest is not None:
-                symbol.latest = msgspec.structs.replace(symbol.latest, freshness=Freshness.STALE)
+            symbol.doubted = True
 
     def answered(self, request_id: str | None, results: Sequence[SymbolResult], now: float) -> Outcome:
         """`subscribed` came. Results stand in the order asked; an answer to no known request changes nothing."""
@@ -205,11 +116,39 @@ class Subscriptions:
         if request is None:
             return outcome
         unanswered = SymbolResult(ok=False, retryable=True)
+        granted: set[int] = set()
         for names, result in itertools.zip_longest(request.items, results[: len(request.items)], fillvalue=None):
             for name in names or ():
-                self._judge(name, result or unanswered, now, outcome)
+                self._judge(name, result or unanswered, request.options, now, outcome)
+            if result is not None and result.ok and result.symbol_id is not None:
+                granted.add(result.symbol_id)
+        if granted & request.resuming:
+            self._resuming[request_id or ""] = granted & request.resuming
         self._settle(outcome)
+        self._flush(now, outcome)
         return outcome
+
+    def snapshot(self, request_id: str | None, quotes: Sequence[Quote]) -> dict[Reader, None]:
+        """The snapshot of a `subscribe` came. What was resumed and is not in it goes on from where it was."""
+        wake = self.accept(quotes)
+        resumed = self._resuming.pop(request_id or "", set()) - {quote.symbol_id for quote in quotes}
+        for symbol_id in resumed:
+            if (symbol := self._symbols.get(symbol_id)) is not None and symbol.latest is not None:
+                self._confirm(symbol, symbol.latest, tuple(symbol.unseeded), wake)
+        return wake
+
+    def missed(self, gaps: Iterable[Gap]) -> dict[Reader, None]:
+        """`gap` came: its readers learn of it between the quotes before and after it."""
+        wake: dict[Reader, None] = {}
+        for gap in gaps:
+            self.gaps += 1
+            for resuming in self._resuming.values():
+                resuming.discard(gap.symbol_id)
+            symbol = self._symbols.get(gap.symbol_id)
+            for reader in symbol.readers if symbol is not None else ():
+                reader.mailbox.put(gap)
+                wake[reader] = None
+        return wake
 
     def refused(self, error: Error, now: float) -> Outcome:
         """`error` came. If it answers a `subscribe`, every name of that shares the verdict."""
@@ -239,6 +178,14 @@ class Subscriptions:
         times += [entry.retry_at for entry in self._entries.values() if entry.progress is Progress.WAITING]
         return min(times, default=None)
 
+    def restart(self, symbol_ids: Iterable[int], now: float) -> Outcome:
+        """These brought a delta that stands on nothing: ask for them again, to be given a whole quote."""
+        outcome = Outcome([], {})
+        for symbol_id in symbol_ids:
+            self._ask_again(self._symbols.get(symbol_id))
+        self._flush(now, outcome)
+        return outcome
+
     def repeat(self, now: float) -> Outcome:
         """Ask again for everything granted, because nothing has come for too long."""
         outcome = Outcome([], {})
@@ -246,6 +193,32 @@ class Subscriptions:
             if entry.progress is Progress.LIVE:
                 entry.step(Step.AGAIN)
         self._flush(now, outcome)
+        return outcome
+
+    # --- moving to another connection ---
+
+    def move(self, max_message_bytes: int, *, resume: bool) -> Move:
+        """Another connection is welcomed, and the one in use still stands: what is granted is to be asked for there."""
+        live = [e for e in self._entries.values() if e.progress is Progress.LIVE and e.readers]
+        askers = ask(live, self._symbols, limit_bytes=max_message_bytes, resume=resume)
+        return Move(askers, self._new_id, limit_bytes=max_message_bytes, resume=resume)
+
+    def moved(self, move: Move, now: float) -> Outcome:
+        """The other connection is the one in use from here on: ask there for what `move` did not bring over."""
+        self._limit_bytes, self._resume = move.limit_bytes, move.resume
+        self._requests.clear()
+        self._resuming.clear()
+        for entry in self._entries.values():
+            if entry.progress is Progress.ASKED:
+                entry.step(Step.LOSE)
+            elif entry.progress is Progress.LIVE and entry.symbol_id not in move.granted:
+                entry.step(Step.AGAIN)
+        self._settle(Outcome([], {}))
+        outcome = Outcome([], {})
+        self._flush(now, outcome)
+        left = sorted(move.granted - set(self._symbols))
+        if left:
+            outcome.send.append(Unsubscribe(request_id=self._new_id("unsub"), ids=left))
         return outcome
 
     # --- quotes ---
@@ -257,16 +230,9 @@ class Subscriptions:
             symbol = self._symbols.get(quote.symbol_id)
             if symbol is None:
                 continue
-            latest = symbol.latest
-            newer = latest is None or (quote.epoch, quote.sequence) > (latest.epoch, latest.sequence)
-            if not newer and (symbol.confirmed or not _same_position(quote, latest)):
-                continue
-            readers = symbol.readers if newer else tuple(symbol.unseeded)
-            symbol.latest, symbol.confirmed = quote, True
-            symbol.unseeded.clear()
-            for reader in readers:
-                reader.mailbox.put(quote)
-                wake[reader] = None
+            newer = symbol.newer(quote)
+            if newer or (not symbol.confirmed and symbol.same(quote)):
+                self._confirm(symbol, quote, symbol.readers if newer else tuple(symbol.unseeded), wake)
         return wake
 
     def polled(self, quotes: Sequence[Quote]) -> dict[Reader, None]:
@@ -280,14 +246,16 @@ class Subscriptions:
         for entry in self._entries.values():
             for reader in entry.readers:
                 reader.undecided.clear()  # what could not be polled is judged when the connection is back
-        return {**outcome.wake, **self.accept(quotes)}
+        # A reader of every update is better served by the replay, once the connection is back.
+        held = {key for key, symbol in self._symbols.items() if symbol.resumable and symbol.wish.mode is Mode.EVERY}
+        return {**outcome.wake, **self.accept(quote for quote in quotes if quote.symbol_id not in held)}
 
     def latest(self, name: SymbolName) -> Quote | None:
         """The last quote of a symbol that is being read; `stale` when the connection was lost after it."""
         entry = self._entries.get(name)
         symbol_id = entry.symbol_id if entry else name
         symbol = self._symbols.get(symbol_id) if isinstance(symbol_id, int) else None
-        return symbol.latest if symbol else self._latest_by_text(name)
+        return symbol.shown if symbol else self._latest_by_text(name)
 
     # --- gauges ---
 
@@ -318,7 +286,8 @@ class Subscriptions:
     @property
     def any_live(self) -> bool:
         """True while the gateway calls at least one symbol live: only then is silence abnormal."""
-        return any(s.latest is not None and s.latest.freshness is Freshness.LIVE for s in self._symbols.values())
+        shown = (symbol.shown for symbol in self._symbols.values())
+        return any(quote is not None and quote.freshness is Freshness.LIVE for quote in shown)
 
     @property
     def unanswered(self) -> int:
@@ -328,45 +297,47 @@ class Subscriptions:
     # --- inside ---
 
     def _latest_by_text(self, name: SymbolName) -> Quote | None:
-        quotes = (symbol.latest for symbol in self._symbols.values())
+        quotes = (symbol.shown for symbol in self._symbols.values())
         return next((quote for quote in quotes if quote is not None and quote.symbol == name), None)
 
     def _flush(self, now: float, outcome: Outcome) -> None:
         """Send every wanted name, in as few messages as the gateway's limit allows."""
         if self._limit_bytes is None:
             return
-        room = 0
-        batches: list[list[_Entry]] = []
-        for entry in self._entries.values():
-            if entry.progress is not Progress.WANTED or not entry.readers:
-                continue
-            size = len(msgspec.json.encode(entry.symbol_id or entry.name)) + 1
-            if not batches or size > room:
-                batches.append([])
-                room = self._limit_bytes - ENVELOPE_BYTES
-            batches[-1].append(entry)
-            room -= size
-        outcome.send.extend(self._ask(batch, now) for batch in batches)
+        for symbol in self._symbols.values():
+            if symbol.readers and symbol.wish != symbol.options:
+                self._ask_again(symbol)
+        wanted = [e for e in self._entries.values() if e.progress is Progress.WANTED and e.readers]
+        for asker in ask(wanted, self._symbols, limit_bytes=self._limit_bytes, resume=self._resume):
+            request_id = self._new_id("sub")
+            for entry in asker.entries:
+                entry.step(Step.SEND)
+            self._requests[request_id] = _request(asker, now)
+            outcome.send.append(asker.message(request_id))
 
-    def _ask(self, entries: list[_Entry], now: float) -> Subscribe:
-        texts = [e.name for e in entries if e.symbol_id is None and isinstance(e.name, str)]
-        ids: dict[int, list[SymbolName]] = {}
-        for entry in entries:
-            entry.step(Step.SEND)
-            if (symbol_id := entry.symbol_id or entry.name) and isinstance(symbol_id, int):
-                ids.setdefault(symbol_id, []).append(entry.name)
-        request_id = self._new_id("sub")
-        items = (*((text,) for text in texts), *(tuple(names) for names in ids.values()))
-        self._requests[request_id] = _Request(items, now + ANSWER_TIMEOUT_S)
-        return Subscribe(request_id=request_id, symbols=texts, ids=list(ids))
+    def _ask_again(self, symbol: Symbol | None) -> None:
+        """Have one name of it asked for anew, where it is granted now."""
+        names = symbol.names if symbol is not None else {}
+        live = [entry for name in names if (entry := self._entries[name]).progress is Progress.LIVE]
+        if live and not any(self._entries[name].progress in (Progress.WANTED, Progress.ASKED) for name in names):
+            live[0].step(Step.AGAIN)
 
-    def _judge(self, name: SymbolName, result: SymbolResult, now: float, outcome: Outcome) -> None:
+    def _confirm(self, symbol: Symbol, quote: Quote, readers: Iterable[Reader], wake: dict[Reader, None]) -> None:
+        """This is where the symbol stands; these readers are to see it."""
+        symbol.latest, symbol.confirmed, symbol.doubted, symbol.resumable = quote, True, False, True
+        symbol.unseeded.clear()
+        for reader in readers:
+            reader.mailbox.put(quote)
+            wake[reader] = None
+
+    def _judge(self, name: SymbolName, result: SymbolResult, options: Options, now: float, outcome: Outcome) -> None:
         entry = self._entries.get(name)
         if entry is None or entry.progress is not Progress.ASKED:
             return
         if result.ok and result.symbol_id is not None:
             entry.step(Step.GRANT)
-            self._attach(entry, result.symbol_id, outcome).text = result.symbol
+            symbol = self._attach(entry, result.symbol_id, outcome)
+            symbol.text, symbol.options = result.symbol or symbol.text, options
         elif result.ok or result.retryable:
             entry.step(Step.DEFER)
             entry.retry_at = now + RETRY_DELAY_S
@@ -379,15 +350,18 @@ class Subscriptions:
             reader.undecided.discard(name)
             outcome.wake[reader] = None
 
-    def _attach(self, entry: _Entry, symbol_id: int, outcome: Outcome) -> _Symbol:
-        """Bind a name to its symbol; readers new to the symbol begin with its last quote."""
+    def _attach(self, entry: Entry, symbol_id: int, outcome: Outcome) -> Symbol:
+        """Bind a name to its symbol; readers new to the symbol begin with its last quote, if it has what they want."""
         if entry.symbol_id not in (None, symbol_id):
             self._detach(entry)
         entry.symbol_id = symbol_id
-        symbol = self._symbols.setdefault(symbol_id, _Symbol({}))
+        symbol = self._symbols.setdefault(symbol_id, Symbol({}))
         symbol.names[entry.name] = None
         before = symbol.readers
         self._recount(symbol)
+        if not covers(symbol.options, symbol.wish):
+            # More fields are wanted than the last quote has: only a snapshot brings them, at the same position.
+            symbol.confirmed = symbol.resumable = False
         for reader in symbol.readers:
             if reader in before:
                 continue
@@ -398,7 +372,7 @@ class Subscriptions:
             outcome.wake[reader] = None
         return symbol
 
-    def _detach(self, entry: _Entry) -> None:
+    def _detach(self, entry: Entry) -> None:
         if entry.symbol_id is None:
             return
         symbol = self._symbols[entry.symbol_id]
@@ -407,11 +381,11 @@ class Subscriptions:
         if not symbol.names:
             del self._symbols[entry.symbol_id]
 
-    def _forget(self, entry: _Entry) -> None:
+    def _forget(self, entry: Entry) -> None:
         self._detach(entry)
         del self._entries[entry.name]
 
-    def _recount(self, symbol: _Symbol) -> None:
+    def _recount(self, symbol: Symbol) -> None:
         symbol.readers = tuple({r: None for name in symbol.names for r in self._entries[name].readers})
         symbol.unseeded = {reader: None for reader in symbol.unseeded if reader in symbol.readers}
 
@@ -428,8 +402,8 @@ class Subscriptions:
             outcome.send.append(Unsubscribe(request_id=self._new_id("unsub"), ids=ids))
 
 
-def _same_position(quote: Quote, known: Quote | None) -> bool:
-    return known is not None and (quote.epoch, quote.sequence) == (known.epoch, known.sequence)
+def _request(asker: Asker, now: float) -> Request:
+    return Request(asker.items, now + ANSWER_TIMEOUT_S, asker.options, frozenset(asker.positions))
 
 
 def _refusal(name: SymbolName, error: Error) -> SymbolResult:

@@ -36,11 +36,14 @@ class Ended:
 class Socket:
     """One connection. `run` lives as long as it does."""
 
-    def __init__(self, where: Address, headers: dict[str, str], open_timeout_s: float) -> None:
+    def __init__(
+        self, where: Address, headers: dict[str, str], open_timeout_s: float, subprotocol: str = SUBPROTOCOL_JSON
+    ) -> None:
         self._where = where
+        self._subprotocol = subprotocol
         self._headers = headers
         self._open_timeout_s = open_timeout_s
-        self._unsent: asyncio.Queue[str] = asyncio.Queue(MAX_UNSENT)
+        self._unsent: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_UNSENT)
         self._connection: ClientConnection | None = None
 
     @property
@@ -48,10 +51,10 @@ class Socket:
         """Gauge of the send queue."""
         return self._unsent.qsize()
 
-    def send(self, text: str) -> None:
-        """Queue a text message. When too many wait, the connection is given up."""
+    def send(self, data: str | bytes) -> None:
+        """Queue a message, text or binary. When too many wait, the connection is given up."""
         try:
-            self._unsent.put_nowait(text)
+            self._unsent.put_nowait(data)
         except asyncio.QueueFull:
             if self._connection is not None:
                 self._connection.transport.abort()
@@ -85,7 +88,7 @@ class Socket:
     async def _open(self) -> ClientConnection:
         return await connect(
             self._where.websocket,
-            subprotocols=[Subprotocol(SUBPROTOCOL_JSON)],
+            subprotocols=[Subprotocol(self._subprotocol)],
             additional_headers=self._headers,
             compression=None,
             proxy=None if self._where.loopback else True,
@@ -109,9 +112,9 @@ class Socket:
     async def _write(self, connection: ClientConnection) -> None:
         try:
             while True:
-                text = await self._unsent.get()
+                data = await self._unsent.get()
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await connection.send(text)
+                    await connection.send(data)
         except ConnectionClosed:
             return
         except TimeoutError:

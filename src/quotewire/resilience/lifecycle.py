@@ -42,9 +42,12 @@ PERSON_TROUBLE: Final = frozenset({Reason.NO_PERSONS, Reason.ALL_TOKENS_REFUSED}
 
 
 class Lifecycle:
-    """One connection. Not thread-safe; `now` never goes backwards. `chance` draws from [0, 1) for jitter."""
+    """One connection. Not thread-safe; `now` never goes backwards. `chance` draws from [0, 1) for jitter.
 
-    def __init__(self, config: LifecycleConfig, *, persons: tuple[str, ...], chance: Chance) -> None:
+    `serial` is the number its first socket comes after: one host may run two machines, one to take over from the other.
+    """
+
+    def __init__(self, config: LifecycleConfig, *, persons: tuple[str, ...], chance: Chance, serial: int = 0) -> None:
         self._config = config
         self._chance = chance
         self._roster = Roster(persons)
@@ -56,7 +59,7 @@ class Lifecycle:
         self._effects: list[do.Effect] = []
         self._timers: dict[Timer, float] = {}
         self._announced: float | None = None  # the tick the host has been asked for
-        self._serial = 0  # number of the last Prepare
+        self._serial = serial  # number of the last Prepare
         self._socket: int | None = None
         self._attempt = 0  # failures in a row
         self._rate_limits = 0  # 429s in a row

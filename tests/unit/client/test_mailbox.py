@@ -22,6 +22,7 @@ def quote(symbol_id: int, sequence: int) -> Quote:
 def drain(mailbox: Mailbox) -> list[tuple[int, int]]:
     taken = []
     while (item := mailbox.get()) is not None:
+        assert isinstance(item, Quote)
         taken.append((item.symbol_id, item.sequence))
     return taken
 

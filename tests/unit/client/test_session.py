@@ -6,15 +6,17 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from quotewire.client.session import SendText, Session, Wake
-from quotewire.client.subscriptions import Reader
+from quotewire.client.entries import Reader
+from quotewire.client.session import SendMessage, Session, Wake
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.resilience import lifecycle_effects as do
 from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience.backoff import Backoff, Jitter
 from quotewire.resilience.lifecycle_types import LifecycleConfig, Reason, State
 from quotewire.wire import messages as wire
+from quotewire.wire.capabilities import Capability
 from quotewire.wire.codes import ErrorCode
+from quotewire.wire.options import Cause, Gap, Options
 
 E = TypeVar("E")
 
@@ -26,7 +28,7 @@ UPSTREAM = wire.UpstreamState(state="connected", reason="authenticated", since=0
 class Peer:
     """A session, the gateway's answers to it, and a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "json") -> None:
         numbers = count(1)
         self.now = 100.0
         self.session = Session(
@@ -37,6 +39,7 @@ class Peer:
             version="0.1.0",
             epoch_offset_s=OFFSET,
             now=self.now,
+            encoding=encoding,
         )
         self.effects: list[Any] = []
 
@@ -58,7 +61,7 @@ class Peer:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        texts = [msgspec.json.decode(effect.text) for effect in self.of(SendText)]
+        texts = [msgspec.json.decode(effect.data) for effect in self.of(SendMessage)]
         return [message for message in texts if message["type"] == kind]
 
     def authenticating(self) -> "Peer":
@@ -88,6 +91,7 @@ def welcome() -> wire.Welcome:
         max_message_bytes=262_144,
         max_symbols=5_000,
         upstream=UPSTREAM,
+        capabilities=sorted(Capability),
     )
 
 
@@ -123,6 +127,7 @@ def test_hello_is_the_first_message_and_carries_who_is_calling(peer: Peer) -> No
         "token": "secret-token",
         "connectionId": "ws-1-a",
         "clientVersion": "0.1.0",
+        "capabilities": ["delta", "fields", "gap", "maxRate", "mode", "reconnect", "resume"],
     }
     assert peer.session.state(peer.now).state is State.CONNECTING
 
@@ -212,7 +217,7 @@ def test_a_reconnect_subscribes_again_and_goes_on(peer: Peer) -> None:
     assert peer.session.state(peer.now).upstream is None
     peer.now += 5.0
     peer.live()
-    assert [message["ids"] for message in peer.sent("subscribe")] == [[8049]]
+    assert [message["resume"] for message in peer.sent("subscribe")] == [[[8049, 1, 4]]]
     acknowledge(peer)
     peer.hear(wire.Snapshot(quotes=[quote(4)]))
     peer.hear(wire.Quotes(quotes=[quote(5)]))
@@ -242,7 +247,7 @@ def test_silence_is_abnormal_only_while_a_symbol_is_called_live(peer: Peer) -> N
         repeated += peer.sent("subscribe")
         for ping in peer.sent("ping"):
             peer.hear(wire.Pong(timestamp=ping["timestamp"], server_time=0))
-    assert [message["ids"] for message in repeated] == [[8049]]
+    assert [message["resume"] for message in repeated] == [[[8049, 1, 5]]]
 
 
 def test_4001_asks_for_a_new_token_and_a_code_above_4500_ends_it(peer: Peer) -> None:
@@ -307,6 +312,193 @@ def test_one_alarm_clock_serves_both_machines(peer: Peer) -> None:
 
 
 def test_what_is_logged_of_a_message_has_its_request_id_and_not_its_text(peer: Peer) -> None:
-    (effect,) = peer.authenticating().of(SendText)
+    (effect,) = peer.authenticating().of(SendMessage)
     assert (effect.command, effect.request_id) == ("hello", "hello-1")
     assert "secret-token" not in repr(effect)
+
+
+# --- moving to another connection ---
+
+
+def reading(peer: Peer) -> Reader:
+    """One reader of AAPL, at sequence 4."""
+    peer.live()
+    reader = peer.join("AAPL")
+    acknowledge(peer)
+    peer.hear(wire.Snapshot(quotes=[quote(4)]))
+    return reader
+
+
+def sequences(reader: Reader) -> list[int]:
+    taken = []
+    while (item := reader.mailbox.get()) is not None:
+        assert isinstance(item, Quote)
+        taken.append(item.sequence)
+    return taken
+
+
+def moving(peer: Peer) -> tuple[int, int]:
+    """The gateway asks to move, and a second connection has been opened: the numbers of both sockets."""
+    first = peer.session.socket
+    assert first is not None
+    peer.hear(wire.Reconnect(after_ms=2000, deadline_ms=30_000, reason="draining"))
+    assert [effect.at for effect in peer.of(do.ScheduleTick)] == [peer.now + 2.0]
+    peer.now += 2.0
+    peer.step(on.Tick())
+    (prepare,) = peer.of(do.Prepare)
+    peer.step(on.Prepared(prepare.socket))
+    peer.step(on.Opened(prepare.socket))
+    assert len(peer.sent("hello")) == 1
+    return first, prepare.socket
+
+
+def test_asked_to_move_it_opens_a_second_connection_and_closes_the_first_once_all_stands(peer: Peer) -> None:
+    reader = reading(peer)
+    first, second = moving(peer)
+    assert peer.session.state(peer.now).state is State.CONNECTED
+    peer.hear(welcome(), second)
+    (command,) = peer.sent("subscribe")
+    assert command["resume"] == [[8049, 1, 4]]
+    peer.hear(wire.Quotes(quotes=[quote(5)]), first)
+    granted = wire.SymbolResult(ok=True, symbol="AAPL", symbol_id=8049)
+    peer.hear(wire.Subscribed(request_id=command["requestId"], results=[granted]), second)
+    assert peer.of(do.Close) == []
+    peer.hear(wire.Snapshot(request_id=command["requestId"], quotes=[]), second)
+    (close,) = peer.of(do.Close)
+    assert (close.socket, close.code, peer.session.socket) == (first, 1000, second)
+    peer.hear(wire.Quotes(quotes=[quote(5), quote(6)]), second)
+    peer.hear(wire.Quotes(quotes=[quote(7)]), first)
+    assert peer.effects == []
+    peer.hear(wire.Quotes(quotes=[quote(7)]), second)
+    assert sequences(reader) == [4, 5, 6, 7]
+    peer.step(on.Closed(first, 1000))
+    assert peer.effects == []
+    assert peer.session.state(peer.now).state is State.CONNECTED
+
+
+def test_the_first_connection_closed_early_leaves_the_second_in_its_place(peer: Peer) -> None:
+    reader = reading(peer)
+    first, second = moving(peer)
+    peer.hear(welcome(), second)
+    peer.step(on.Closed(first, 1001))
+    assert peer.session.socket == second
+    assert [message["resume"] for message in peer.sent("subscribe")] == [[[8049, 1, 4]]]
+    assert peer.session.state(peer.now).state is State.CONNECTED
+    peer.hear(wire.Quotes(quotes=[quote(5)]))
+    assert sequences(reader) == [4, 5]
+
+
+def test_the_first_connection_closed_before_the_second_stands_goes_the_usual_way(peer: Peer) -> None:
+    reading(peer)
+    first, second = moving(peer)
+    peer.step(on.Closed(first, 1001))
+    assert [close.socket for close in peer.of(do.Close)] == [second]
+    assert peer.session.state(peer.now).reason is Reason.CLOSED_BY_PEER
+    for late in (on.Authenticated(second), on.Closed(second, 1006)):
+        peer.step(late)
+    peer.now += 5.0
+    peer.live()
+    assert [message["resume"] for message in peer.sent("subscribe")] == [[[8049, 1, 4]]]
+
+
+def test_a_second_connection_that_is_refused_is_given_up_and_the_first_serves_on(peer: Peer) -> None:
+    reader = reading(peer)
+    first, second = moving(peer)
+    peer.step(on.Closed(second, 4001))
+    assert peer.of(do.RefreshToken) == []
+    assert peer.session.socket == first
+    peer.hear(wire.Quotes(quotes=[quote(5)]), first)
+    assert sequences(reader) == [4, 5]
+
+
+def test_a_client_that_reads_nothing_moves_as_soon_as_it_is_welcome(peer: Peer) -> None:
+    peer.live()
+    first, second = moving(peer)
+    peer.hear(welcome(), second)
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    assert peer.session.socket == second
+
+
+def test_the_end_closes_both_connections(peer: Peer) -> None:
+    reading(peer)
+    first, second = moving(peer)
+    peer.step(on.DisconnectRequested())
+    assert sorted(close.socket for close in peer.of(do.Close)) == sorted([first, second])
+
+
+# --- gaps, deltas, encodings ---
+
+
+def test_a_gap_comes_between_the_quotes_around_it_and_is_counted(peer: Peer) -> None:
+    reader = reading(peer)
+    hole = Gap("AAPL", 8049, 1, 5, 7, None, None, Cause.SLOW)
+    peer.hear(wire.Gaps(gaps=[hole]))
+    assert peer.of(Wake) == [Wake((reader,))]
+    peer.hear(wire.Quotes(quotes=[quote(8)], skipped=3, lag_ms=40))
+    assert [reader.mailbox.get() for _ in range(3)] == [quote(4), hole, quote(8)]
+    metrics = peer.session.metrics([reader], 0, peer.now)
+    assert (metrics.gaps_received, metrics.quotes_skipped, metrics.lag) == (1, 3, 40)
+
+
+def delta(sequence: int, **changes: Any) -> bytes:
+    told = {"symbolId": 8049, "epoch": 1, "sequence": sequence, "delta": True, **changes}
+    return msgspec.json.encode({"type": "quotes", "quotes": [told]})
+
+
+def test_deltas_become_whole_quotes(peer: Peer) -> None:
+    peer.live()
+    reader = Reader(["AAPL"], 8, Options(delta=True))
+    peer.effects = peer.session.join(reader, peer.now)
+    acknowledge(peer)
+    peer.hear(wire.Snapshot(quotes=[msgspec.structs.replace(quote(4), bid_price=1.0, ask_price=2.0)]))
+    peer.hear(delta(5, bidPrice=1.5))
+    peer.hear(delta(6, askPrice=None, freshness="stale"))
+    peer.hear(wire.Quotes(quotes=[quote(7)]))
+    peer.hear(delta(8, VWAP=3.0))
+    taken = [reader.mailbox.get() for _ in range(5)]
+    assert taken == [
+        msgspec.structs.replace(quote(4), bid_price=1.0, ask_price=2.0),
+        msgspec.structs.replace(quote(5), bid_price=1.5, ask_price=2.0),
+        msgspec.structs.replace(quote(6), bid_price=1.5, freshness=Freshness.STALE),
+        quote(7),
+        msgspec.structs.replace(quote(8), vwap=3.0),
+    ]
+
+
+def test_a_delta_of_another_connection_is_no_base(peer: Peer) -> None:
+    peer.live()
+    reader = Reader(["AAPL"], 8, Options(delta=True))
+    peer.effects = peer.session.join(reader, peer.now)
+    acknowledge(peer)
+    peer.hear(wire.Snapshot(quotes=[quote(4)]))
+    peer.step(on.Closed(peer.session.socket or 0, 1006))
+    peer.now += 5.0
+    peer.live()
+    acknowledge(peer)
+    peer.hear(delta(5, bidPrice=1.5))
+    assert [message["resume"] for message in peer.sent("subscribe")] == [[[8049, 1, 4]]]
+    assert sequences(reader) == [4]
+
+
+def test_msgpack_is_the_same_conversation_in_bytes() -> None:
+    peer = Peer("msgpack")
+    peer.step(on.ConnectRequested())
+    peer.session.credentials("alice", "t")
+    peer.step(on.Prepared(1))
+    peer.step(on.Opened(1))
+    (hello,) = peer.of(SendMessage)
+    assert isinstance(hello.data, bytes)
+    assert msgspec.msgpack.decode(hello.data)["type"] == "hello"
+    peer.effects = peer.session.received(1, msgspec.msgpack.encode(welcome()), peer.now)
+    reader = peer.join("AAPL")
+    (command,) = peer.of(SendMessage)
+    peer.session.received(1, msgspec.msgpack.encode({"type": "new in 2031"}), peer.now)
+    assert peer.session.counters.messages_unreadable == 0
+    granted = wire.SymbolResult(ok=True, symbol="AAPL", symbol_id=8049)
+    peer.session.received(
+        1, msgspec.msgpack.encode(wire.Subscribed(request_id=command.request_id, results=[granted])), 0
+    )
+    peer.session.received(1, msgspec.msgpack.encode(wire.Quotes(quotes=[quote(4)])), peer.now)
+    assert sequences(reader) == [4]
+    peer.session.received(1, b'{"type":"pong"}', peer.now)
+    assert peer.session.counters.messages_unreadable == 1

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from quotewire.client.subscriptions import ANSWER_TIMEOUT_S, RETRY_DELAY_S, Outcome, Reader, Subscriptions
+from quotewire.client.entries import Reader
+from quotewire.client.subscriptions import ANSWER_TIMEOUT_S, RETRY_DELAY_S, Outcome, Subscriptions
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import Error, Subscribe, SymbolResult, Unsubscribe
+from quotewire.wire.options import Cause, Gap, Mode, Options
 
 AAPL, SHOP = 8049, 7
 BIG = 262_144
@@ -58,6 +61,7 @@ def granted(table: Subscriptions, reader: Reader, *results: SymbolResult) -> Non
 def taken(reader: Reader) -> list[tuple[int, int]]:
     items = []
     while (item := reader.mailbox.get()) is not None:
+        assert isinstance(item, Quote)
         items.append((item.symbol_id, item.sequence))
     return items
 
@@ -101,11 +105,11 @@ def test_only_the_last_reader_lets_go(table: Subscriptions) -> None:
     first, second = Reader(["AAPL"], 8), Reader(["AAPL"], 8)
     granted(online(table), first, good("AAPL", AAPL))
     table.join(second, 0.0)
-    assert table.leave(first).send == []
-    (command,) = table.leave(second).send
+    assert table.leave(first, 0.0).send == []
+    (command,) = table.leave(second, 0.0).send
     assert isinstance(command, Unsubscribe)
     assert command.ids == [AAPL]
-    assert table.leave(second).send == []
+    assert table.leave(second, 0.0).send == []
     assert table.accept([quote(AAPL, 9)]) == {}
     assert table.count == 0
 
@@ -115,10 +119,10 @@ def test_two_names_of_one_symbol_count_as_one(table: Subscriptions) -> None:
     granted(online(table), by_name, good("AAPL", AAPL))
     granted(table, by_id, good("AAPL", AAPL))
     assert table.count == 1
-    assert table.leave(by_name).send == []
+    assert table.leave(by_name, 0.0).send == []
     table.accept([quote(AAPL, 1)])
     assert taken(by_id) == [(AAPL, 1)]
-    assert len(table.leave(by_id).send) == 1
+    assert len(table.leave(by_id, 0.0).send) == 1
 
 
 def test_letting_go_waits_for_what_is_unanswered(table: Subscriptions) -> None:
@@ -126,7 +130,7 @@ def test_letting_go_waits_for_what_is_unanswered(table: Subscriptions) -> None:
     first, second = Reader([AAPL], 8), Reader(["AAPL"], 8)
     granted(online(table), first, good("AAPL", AAPL))
     request = asked(table.join(second, 0.0))
-    assert table.leave(first).send == []
+    assert table.leave(first, 0.0).send == []
     outcome = table.answered(request.request_id, [good("AAPL", AAPL)], 0.0)
     assert outcome.send == []
     table.accept([quote(AAPL, 1)])
@@ -136,7 +140,7 @@ def test_letting_go_waits_for_what_is_unanswered(table: Subscriptions) -> None:
 def test_a_reader_that_left_before_the_answer_leaves_nothing_behind(table: Subscriptions) -> None:
     reader = Reader(["AAPL"], 8)
     request = asked(online(table).join(reader, 0.0))
-    assert table.leave(reader).send == []
+    assert table.leave(reader, 0.0).send == []
     (command,) = table.answered(request.request_id, [good("AAPL", AAPL)], 0.0).send
     assert isinstance(command, Unsubscribe)
     assert table.count == 0
@@ -279,3 +283,197 @@ def test_latest_is_found_by_any_name(table: Subscriptions) -> None:
     table.accept([quote(AAPL, 1)])
     assert table.latest("AAPL") == table.latest(AAPL) == quote(AAPL, 1)
     assert table.latest("SHOP.TO") is None
+
+
+# --- going on where it was ---
+
+
+def resumed(table: Subscriptions, now: float = 1.0) -> Subscribe:
+    table.disconnected()
+    return asked(table.connected(BIG, now, resume=True))
+
+
+def gap(symbol_id: int, first: int, last: int, cause: Cause = Cause.HISTORY) -> Gap:
+    return Gap("X", symbol_id, 1, first, last, None, None, cause)
+
+
+def test_after_a_loss_a_symbol_goes_on_from_its_last_position(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "SHOP.TO"], 8)
+    granted(online(table), reader, good("AAPL", AAPL), good("SHOP.TO", SHOP))
+    table.accept([quote(AAPL, 4)])
+    taken(reader)
+    command = resumed(table)
+    assert (command.symbols, command.ids, command.resume) == ([], [SHOP], [(AAPL, 1, 4)])
+    table.answered(command.request_id, [good("SHOP.TO", SHOP), good("AAPL", AAPL)], 1.0)
+    latest = table.latest(AAPL)
+    assert latest is not None
+    assert latest.freshness is Freshness.STALE
+    table.snapshot(command.request_id, [quote(SHOP, 1)])
+    assert table.latest(AAPL) == quote(AAPL, 4)
+    table.accept([quote(AAPL, 5), quote(AAPL, 6)])
+    assert taken(reader) == [(SHOP, 1), (AAPL, 5), (AAPL, 6)]
+
+
+def test_a_reader_that_came_while_disconnected_begins_with_what_was_resumed(table: Subscriptions) -> None:
+    first, second = Reader(["AAPL"], 8), Reader([AAPL], 8)
+    granted(online(table), first, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    table.disconnected()
+    table.join(second, 0.0)
+    command = asked(table.connected(BIG, 1.0, resume=True))
+    table.answered(command.request_id, [good("AAPL", AAPL)], 1.0)
+    assert taken(second) == []
+    assert table.snapshot(command.request_id, []) == {second: None}
+    assert taken(second) == [(AAPL, 4)]
+
+
+def test_what_is_told_as_a_gap_is_not_taken_for_resumed(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    taken(reader)
+    command = resumed(table)
+    table.answered(command.request_id, [good("AAPL", AAPL)], 1.0)
+    assert table.missed([gap(AAPL, 5, 8)]) == {reader: None}
+    table.snapshot(command.request_id, [])
+    latest = table.latest(AAPL)
+    assert latest is not None
+    assert latest.freshness is Freshness.STALE
+    assert reader.mailbox.get() == gap(AAPL, 5, 8)
+    assert table.gaps == 1
+
+
+def test_a_symbol_refused_after_a_loss_is_not_taken_for_resumed(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    command = resumed(table)
+    table.answered(command.request_id, [bad("AAPL", retryable=True)], 1.0)
+    table.snapshot(command.request_id, [])
+    latest = table.latest(AAPL)
+    assert latest is not None
+    assert latest.freshness is Freshness.STALE
+
+
+def test_a_gateway_without_positions_is_asked_by_id(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    table.disconnected()
+    command = asked(table.connected(BIG, 1.0, resume=False))
+    assert (command.ids, command.resume) == ([AAPL], [])
+
+
+def test_one_who_reads_every_update_is_not_given_polled_quotes(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8, Options(mode=Mode.EVERY))
+    granted(online(table), reader, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    taken(reader)
+    table.disconnected()
+    table.polled([quote(AAPL, 9)])
+    assert taken(reader) == []
+    assert asked(table.connected(BIG, 1.0, resume=True)).resume == [(AAPL, 1, 4)]
+
+
+def test_a_large_set_of_positions_is_split_by_the_limit_of_the_gateway(table: Subscriptions) -> None:
+    ids = list(range(1000, 1200))
+    reader = Reader(ids, 400)
+    granted(online(table), reader, *(good(f"S{i}", i) for i in ids))
+    table.accept([msgspec.structs.replace(quote(AAPL, 4), symbol_id=i) for i in ids])
+    table.disconnected()
+    commands = table.connected(1024, 1.0, resume=True).send
+    assert len(commands) > 2
+    assert all(len(msgspec.json.encode(command)) <= 1024 for command in commands)
+    resuming = [position for c in commands if isinstance(c, Subscribe) for position in c.resume]
+    assert resuming == [(i, 1, 4) for i in ids]
+
+
+# --- wishes ---
+
+
+def test_alike_wishes_are_asked_for_together_and_others_apart(table: Subscriptions) -> None:
+    online(table)
+    table.disconnected()
+    table.join(Reader(["AAPL"], 8, Options(max_rate=5.0)), 0.0)
+    table.join(Reader(["SHOP.TO"], 8), 0.0)
+    table.join(Reader(["X"], 8, Options(max_rate=5.0)), 0.0)
+    commands = table.connected(BIG, 0.0).send
+    assert [(c.symbols, c.max_rate) for c in commands if isinstance(c, Subscribe)] == [
+        (["AAPL", "X"], 5.0),
+        (["SHOP.TO"], 0.0),
+    ]
+
+
+def test_a_more_demanding_reader_has_the_symbol_asked_for_again(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8, Options(max_rate=5.0)), good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    second = Reader([AAPL], 8, Options(mode=Mode.EVERY))
+    commands = [c for c in table.join(second, 0.0).send if isinstance(c, Subscribe)]
+    assert {c.mode for c in commands} == {Mode.EVERY}
+    for command in commands:
+        table.answered(command.request_id, [good("AAPL", AAPL)], 0.0)
+    back = table.leave(second, 0.0).send
+    assert [(c.mode, c.max_rate) for c in back if isinstance(c, Subscribe)] == [(Mode.ADAPTIVE, 5.0)]
+
+
+def test_one_who_wants_more_fields_waits_for_a_quote_that_has_them(table: Subscriptions) -> None:
+    first, second = Reader(["AAPL"], 8, Options(fields=("bidPrice",))), Reader(["AAPL"], 8)
+    granted(online(table), first, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    taken(first)
+    command = asked(table.join(second, 0.0))
+    assert (command.fields, command.ids, command.resume) == (None, [AAPL], [])
+    assert taken(second) == []
+    table.answered(command.request_id, [good("AAPL", AAPL)], 0.0)
+    whole = msgspec.structs.replace(quote(AAPL, 4), ask_price=5.0)
+    table.snapshot(command.request_id, [whole])
+    assert (taken(first), taken(second)) == ([], [(AAPL, 4)])
+    assert table.latest("AAPL") == whole
+
+
+def test_a_delta_on_nothing_has_the_symbol_asked_for_again(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8, Options(delta=True)), good("AAPL", AAPL))
+    command = asked(table.restart([AAPL, SHOP], 1.0))
+    assert (command.ids, command.delta) == ([AAPL], True)
+    assert table.restart([AAPL], 1.0).send == []
+
+
+# --- moving to another connection ---
+
+
+def test_a_move_asks_for_what_is_granted_and_takes_over_what_came(table: Subscriptions) -> None:
+    reader = Reader(["AAPL", "SHOP.TO"], 8)
+    granted(online(table), reader, good("AAPL", AAPL), good("SHOP.TO", SHOP))
+    table.accept([quote(AAPL, 4)])
+    move = table.move(BIG, resume=True)
+    (command,) = move.asked
+    assert (command.ids, command.resume) == ([SHOP], [(AAPL, 1, 4)])
+    move.answered(command.request_id, [good("SHOP.TO", SHOP), good("AAPL", AAPL)])
+    before = move.over
+    move.snapshot(command.request_id)
+    assert (before, move.over) == (False, True)
+    assert table.moved(move, 1.0).send == []
+
+
+def test_what_came_and_went_during_a_move_is_put_right_after_it(table: Subscriptions) -> None:
+    staying, leaving, coming = Reader(["AAPL"], 8), Reader(["SHOP.TO"], 8), Reader(["NEW"], 8)
+    granted(online(table), staying, good("AAPL", AAPL))
+    granted(table, leaving, good("SHOP.TO", SHOP))
+    move = table.move(BIG, resume=True)
+    (command,) = move.asked
+    table.leave(leaving, 0.0)
+    assert asked(table.join(coming, 0.0)).symbols == ["NEW"]
+    move.answered(command.request_id, [good("AAPL", AAPL), good("SHOP.TO", SHOP)])
+    move.snapshot(command.request_id)
+    again, left = table.moved(move, 1.0).send
+    assert isinstance(again, Subscribe)
+    assert again.symbols == ["NEW"]
+    assert isinstance(left, Unsubscribe)
+    assert left.ids == [SHOP]
+
+
+def test_what_a_move_was_refused_is_asked_for_again(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    move = table.move(BIG, resume=True)
+    move.refused(move.asked[0].request_id)
+    assert move.over
+    assert asked(table.moved(move, 1.0)).ids == [AAPL]
