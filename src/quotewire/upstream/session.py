@@ -88,6 +88,8 @@ class StreamSession:
         self.reader = Reader(self._received, self._over)
         self._open_socket = world.open_socket
         self._reached_at = float("-inf")
+        self._since = float("-inf")  # when the token was sent on the socket that counts
+        self._added_at: dict[int, float] = {}
         self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
         self.aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
@@ -124,6 +126,14 @@ class StreamSession:
             return self._steward.has_lapsed and self._steward.rotates
         return now < self.renewing_until
 
+    def bears(self, symbol_id: int) -> bool:
+        """Whether data of the symbol may come: the stream is up, and was asked for it."""
+        return self.is_live and self._should_carry(symbol_id)
+
+    def asked_at(self, symbol_id: int) -> float:
+        """Before this (monotonic seconds) nobody had asked for the symbol on the socket that counts."""
+        return max(self._since, self._added_at.get(symbol_id, self._since))
+
     # --- what can be told ---
 
     def assign(self, ids: frozenset[int]) -> None:
@@ -131,6 +141,10 @@ class StreamSession:
         if ids == self.assigned:
             return
         self._adoption.dropped(self.assigned - ids)
+        known = self.target.ids if self.target is not None else frozenset[int]()
+        now = self._now()
+        for symbol_id in ids - self.assigned - known - self._adoption.former:
+            self._added_at.setdefault(symbol_id, now)
         self.assigned = ids
         if self._group is None:
             return
@@ -217,8 +231,10 @@ class StreamSession:
         self.carried = (ids - self._adoption.unproven) | early
         return self.carried != before
 
-    def swap(self, fresh: QuoteSocket, target: Target) -> None:
+    def swap(self, fresh: QuoteSocket, target: Target, since: float) -> None:
         """Read `fresh` from here on and let go of the old socket. Nothing is awaited, so nothing comes between."""
+        self._since = since
+        self._added_at.clear()
         self._adoption.opened_anew(self._now(), target.ids - self.assigned)
         number, old = self.number, self._socket
         assert number is not None
@@ -364,6 +380,8 @@ class StreamSession:
     async def _authenticate(self, number: int) -> None:
         assert self.target is not None
         assert self._socket is not None
+        self._since = self._now()
+        self._added_at.clear()
         try:
             await self._socket.authenticate(self.target.token, timeout_s=self._config.auth_timeout_s + GRACE_S)
         except UpstreamError as trouble:

@@ -59,8 +59,8 @@ class Stream(Protocol):
     def recount(self) -> None:
         """Look again at which symbols have shown that they are carried."""
 
-    def swap(self, fresh: QuoteSocket, target: Target) -> None:
-        """Read `fresh` from here on and let go of the old socket. Must not wait."""
+    def swap(self, fresh: QuoteSocket, target: Target, since: float) -> None:
+        """Read `fresh`, whose token was sent at `since`, from here on and let go of the old socket. Must not wait."""
 
     def ended(self, event: on.Event) -> None:
         """The socket is gone after all."""
@@ -223,7 +223,7 @@ class Steward:
         number = self._stream.number
         self._replacing, self._ended_meanwhile = True, None
         try:
-            fresh, target = await self._open()
+            fresh, target, since = await self._open()
         except (UpstreamError, TimeoutError) as trouble:
             self._not_replaced(why, trouble)
             return
@@ -236,20 +236,21 @@ class Steward:
             return
         self._replace_why, self._ask_again, self._failures = None, False, 0
         self._ended_meanwhile = None
-        self._stream.swap(fresh, target)
+        self._stream.swap(fresh, target, since)
         detail = f"{self._stream.person}'s stream moved to a new socket ({why})"
         self._chronicle.note(Happening.RECONNECT, why, person=self._stream.person, detail=detail)
 
-    async def _open(self) -> tuple[QuoteSocket, Target]:
+    async def _open(self) -> tuple[QuoteSocket, Target, float]:
         async with asyncio.timeout(REPLACE_S):
             target = await self._aim.take(lambda: self._stream.assigned)
             fresh = await self._open_socket(target.url)
+            since = self._now()
             try:
                 await fresh.authenticate(target.token)
             except BaseException:
                 await fresh.close()
                 raise
-            return fresh, target
+            return fresh, target, since
 
     def _not_replaced(self, why: Why, trouble: Trouble) -> None:
         """The new socket did not come up: the old one goes on if it still lives."""

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence, Set
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Sequence, Set
+from typing import Any, Final, cast
 
 from quotewire.errors import QuotewireError, UpstreamError
 from quotewire.market.freshness import Road
@@ -37,6 +37,7 @@ from quotewire.wire.messages import UpstreamState
 PASS_S: Final = 1.0  # between two looks at everything
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
 CLOSE_S: Final = 1.5
+HELD_S: Final = 0.05  # between two looks at quotes that wait for another stream to bring them too
 
 log = logging.getLogger("quotewire.upstream")
 
@@ -70,6 +71,7 @@ class Upstream:
         self._group: asyncio.TaskGroup | None = None
         self._run: asyncio.Task[None] | None = None
         self._closed = False
+        self._held: asyncio.TimerHandle | None = None
         self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
         self._since_ms = int(self._world.wall() * 1000)
 
@@ -99,7 +101,7 @@ class Upstream:
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)
-        self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of)
+        self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of, self._carries)
         self._poller = Poller(
             self._desk,
             self._polled,
@@ -159,6 +161,8 @@ class Upstream:
         if self._closed:
             return
         self._closed = True
+        if self._held is not None:
+            self._held.cancel()
         if self._run is not None and self._run is not asyncio.current_task():
             self._run.cancel()
             with contextlib.suppress(TimeoutError):
@@ -309,7 +313,9 @@ class Upstream:
         """Data of a stream."""
         moment = self._clock.now()
         self._patrol.heard(session, patches, moment.mono)
-        self._emit(self._tape.streamed((session.person, session.streams_opened), patches, moment))
+        stream = (session.person, session.streams_opened)
+        self._emit(self._tape.streamed(stream, patches, moment, session.asked_at))
+        self._see_to_held()
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
@@ -323,7 +329,6 @@ class Upstream:
         roads = (Road.UP, Road.RECOVERING)
         lost = {i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) in roads}
         renewing = lost & self._fleet.renewing if lost else lost
-        self._tape.orphaned(lost)
         self._emit(self._tape.turn(renewing, Road.RECOVERING, moment))
         self._emit(self._tape.turn(lost - renewing, Road.DOWN, moment))
         self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))
@@ -341,6 +346,22 @@ class Upstream:
         self._fleet.token_changed(person)
         self._visitor.stir()
         self._announce()
+
+    def _carries(self, stream: Hashable, symbol_id: int) -> bool:
+        """Whether a stream that brought something of a symbol may bring more."""
+        person, number = cast(tuple[str, int], stream)
+        session = self._fleet.sessions.get(person)
+        return session is not None and session.streams_opened == number and session.bears(symbol_id)
+
+    def _see_to_held(self) -> None:
+        """What waits for another stream to bring it too does not wait long."""
+        if self._tape.is_holding and self._held is None:
+            self._held = asyncio.get_running_loop().call_later(HELD_S, self._hand_on_held)
+
+    def _hand_on_held(self) -> None:
+        self._held = None
+        self._emit(self._tape.due(self._clock.now()))
+        self._see_to_held()
 
     # --- telling ---
 

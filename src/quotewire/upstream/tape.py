@@ -16,6 +16,7 @@ from quotewire.market.freshness import Pace, Road, judge
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
 from quotewire.upstream.twins import Heard, Twins
 
+NEVER: Final = float("-inf")
 OVERTAKEN_S: Final = 15.0
 """For so long after a poll, what a stream brings may be older than what the poll brought."""
 
@@ -53,13 +54,18 @@ class Line:
 
 
 class Tape:
-    """Book, roads and paces of all symbols."""
+    """Book, roads and paces of all symbols. `carries(stream, symbol_id)` tells whether a stream still does."""
 
-    def __init__(self, epoch: int, exchange_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        epoch: int,
+        exchange_of: Callable[[int], str],
+        carries: Callable[[Hashable, int], bool] = lambda stream, symbol_id: True,
+    ) -> None:
         self.book = Book(epoch)
         self.updates = 0
         self._exchange_of = exchange_of
-        self._twins = Twins()
+        self._twins = Twins(carries)
         self._lines: dict[int, Line] = {}
         self._phases: dict[str, MarketPhase] = {}
         self._phases_at = float("-inf")
@@ -92,24 +98,41 @@ class Tape:
         line = self._line(symbol_id)
         return line.pace.expected_s(self._phase(line.exchange, moment))
 
-    def streamed(self, stream: Hashable, patches: Iterable[QuotePatch], moment: Moment) -> list[Quote]:
-        """Take what a stream brought; the quotes that changed. `stream` stands for one socket.
+    @property
+    def is_holding(self) -> bool:
+        """Whether something that a stream brought waits for another to bring it too: `due` is to be asked soon."""
+        return self._twins.is_holding
+
+    def streamed(
+        self,
+        stream: Hashable,
+        patches: Iterable[QuotePatch],
+        moment: Moment,
+        since: Callable[[int], float] = lambda symbol_id: NEVER,
+    ) -> list[Quote]:
+        """Take what a stream brought; the quotes that changed. `stream` stands for one socket, `since` tells when it
+        was asked for a symbol.
 
         What another stream of the symbol brought before is left out; it shows that the stream works all the same.
         """
         changed: list[Quote] = []
         for patch in patches:
-            line = self._line(patch.symbol_id)
-            heard = self._twins.hear(stream, patch, self.book.get(patch.symbol_id), moment.mono)
-            if heard is Heard.HELD:
+            symbol_id = patch.symbol_id
+            line = self._line(symbol_id)
+            current = self.book.get(symbol_id)
+            heard = self._twins.hear(stream, patch, current, moment.mono, since(symbol_id))
+            is_polled = current is not None and current.source is not Source.STREAM
+            if heard is Heard.HELD or (heard is Heard.SEEN and is_polled and not self._twins.is_newest(patch)):
                 continue
             if line.road is not Road.UP:
                 self._turn(line, Road.UP, moment)
-            if heard is Heard.NEW:
+            if heard is Heard.NEW or is_polled:
+                for waited in self._twins.take_ahead():
+                    self._take(changed, line, waited, Source.STREAM, moment)
                 self._take(changed, line, patch, Source.STREAM, moment)
             else:
                 line.data_at, line.close_seen, line.lost_at = moment.mono, True, None
-                self._judge_into(changed, patch.symbol_id, line, moment)
+                self._judge_into(changed, symbol_id, line, moment)
         return changed
 
     def polled(self, patches: Iterable[QuotePatch], moment: Moment) -> list[Quote]:
@@ -151,6 +174,8 @@ class Tape:
         if quote is not None:
             changed.append(quote)
             self.updates += 1
+            if source is not Source.STREAM:
+                self._twins.told(patch, moment.mono)
 
     def turn(self, symbol_ids: Iterable[int], road: Road, moment: Moment) -> list[Quote]:
         """These symbols' data take another road from now on; the quotes whose freshness changed by that."""
@@ -162,16 +187,19 @@ class Tape:
                 self._judge_into(changed, symbol_id, line, moment)
         return changed
 
-    def orphaned(self, symbol_ids: Iterable[int]) -> None:
-        """No stream carries these any more: whichever speaks of them next leads, wherever others stood."""
-        for symbol_id in symbol_ids:
-            self._twins.forget(symbol_id)
+    def due(self, moment: Moment) -> list[Quote]:
+        """What has waited long enough for another stream to bring it too; the quotes that changed."""
+        changed: list[Quote] = []
+        for patch in self._twins.due(moment.mono):
+            line = self._line(patch.symbol_id)
+            if line.road is not Road.UP:
+                self._turn(line, Road.UP, moment)
+            self._take(changed, line, patch, Source.STREAM, moment)
+        return changed
 
     def judge_all(self, moment: Moment) -> list[Quote]:
         """Judge every symbol anew; the quotes that changed by the mere passing of time."""
-        changed: list[Quote] = []
-        for patch in self._twins.due(moment.mono):
-            self._take(changed, self._line(patch.symbol_id), patch, Source.STREAM, moment)
+        changed = self.due(moment)
         for symbol_id, line in self._lines.items():
             is_open = self._phase(line.exchange, moment) is not MarketPhase.CLOSED
             if line.was_open and not is_open and line.road is not Road.UP:

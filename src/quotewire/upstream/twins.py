@@ -6,18 +6,23 @@ were passed on are kept for a while, and each stream has a *place* among them: t
 | a stream brings | then | verdict |
 |---|---|---|
 | what it brought last | it repeats itself | SEEN |
-| what another brought after its place | it follows: its place moves there | SEEN |
+| what others brought after its place | it follows: its place moves there | SEEN |
 | something else, its place is the newest | it leads | NEW |
 | something else, and trades show that it is newer | it leads | NEW |
 | something else, and trades show that it is older | the others did not get this one | SEEN |
-| something else, and nothing tells | it waits; if no other speaks for `HOLD_S`, it and what followed are | NEW |
+| something else, and nothing tells | it waits | HELD |
 
-A stream that begins with a content that is known more than once may stand at any of them; for `ALIGN_S` what is known
-already waits as well. Two sockets of one person, one after the other, are two streams. `now` is monotonic seconds.
+A stream that joins begins with what is current when Questrade takes it up. So it cannot stand at a content of which we
+had read the successor before it was asked for: what looks like that is new. At one that was current later it may stand,
+or be ahead of all others with an equal one (a bid that goes to and fro); then it waits as well, until what it brings
+next, or what others bring, tells. Who waits is heard in any case: when the others have been silent for `HOLD_S`, or for
+`ALONE_S` where no other stream carries the symbol any more.
+
+Two sockets of one person, one after the other, are two streams. `now` is monotonic seconds.
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
@@ -28,10 +33,11 @@ from quotewire.market.quote import Quote, QuotePatch
 
 DEPTH: Final = 32  # contents kept of each symbol
 HOLD_S: Final = 1.0
-ALIGN_S: Final = 2.0
-ALONE_S: Final = 15.0
+ALONE_S: Final = 0.2
+BELIEVED_S: Final = 15.0
 """What came so long ago that no stream can be behind it: a volume that was lowered by a cancelled trade is believed."""
 STREAMS: Final = 4  # places kept of each symbol
+NEVER: Final = float("-inf")
 
 
 class Heard(Enum):
@@ -44,120 +50,266 @@ class Heard(Enum):
 
 @dataclass(slots=True)
 class _Place:
-    """Where one stream is. `at` counts contents from the first one on; -1 is before all."""
+    """Where one stream is. `at` counts contents from the first one on; -1 is before all.
 
+    While that is not certain, `is_sure` is false, `maybe` has where else it may be, and what it brought waits in
+    `held`. `since` is when the stream was asked for the symbol.
+    """
+
+    since: float
     at: int = -1
-    unsure_until: float = float("-inf")
+    is_sure: bool = True
+    maybe: list[int] = field(default_factory=list)
     last: QuotePatch | None = None
     held: deque[QuotePatch] = field(default_factory=lambda: deque(maxlen=DEPTH))
     held_at: float = 0.0
-    held_behind: int = 0
+
+    def settle(self, at: int) -> None:
+        """The stream is there for certain."""
+        self.at, self.is_sure = at, True
+        self.maybe.clear()
+        self.held.clear()
 
 
 @dataclass(slots=True)
 class _Line:
-    """One symbol. `count` is the number of all contents, the newest `DEPTH` of which are in `log`."""
+    """One symbol. `count` is the number of all contents, the newest `DEPTH` of which are in `log`, with `times`."""
 
     log: deque[QuotePatch] = field(default_factory=lambda: deque(maxlen=DEPTH))
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=DEPTH))
     count: int = 0
-    newest_at: float = float("-inf")
     places: dict[Hashable, _Place] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest content kept."""
+        return self.count - len(self.log)
+
+    def append(self, patch: QuotePatch, now: float) -> None:
+        """Another content was passed on."""
+        self.log.append(patch)
+        self.times.append(now)
+        self.count += 1
 
     def after(self, place: int, patch: QuotePatch) -> int | None:
         """The first content equal to `patch` after a place."""
-        first = self.count - len(self.log)
-        skip = max(place + 1 - first, 0)
-        return next((first + at for at, had in enumerate(islice(self.log, skip, None), skip) if had == patch), None)
+        skip = max(place + 1 - self.first, 0)
+        return next(
+            (self.first + at for at, had in enumerate(islice(self.log, skip, None), skip) if had == patch), None
+        )
 
-    def last(self, patch: QuotePatch) -> int | None:
-        """The last content equal to `patch`."""
-        return next((self.count - 1 - back for back, had in enumerate(reversed(self.log)) if had == patch), None)
+    def possible(self, patch: QuotePatch, since: float) -> list[int]:
+        """The contents equal to `patch` that were current when, or after, a stream was asked for."""
+        found, superseded_at = [], float("inf")
+        for back, (had, time) in enumerate(zip(reversed(self.log), reversed(self.times), strict=True)):
+            if superseded_at < since:
+                break
+            if had == patch:
+                found.append(self.count - 1 - back)
+            superseded_at = time
+        return found
+
+    def reaches_back_to(self, since: float) -> bool:
+        """Whether everything that was current from then on is kept."""
+        return len(self.log) == self.count or self.times[0] <= since
 
 
 class Twins:
-    """All symbols. A stream is any value that stands for one socket."""
+    """All symbols. A stream is any value that stands for one socket.
 
-    def __init__(self) -> None:
+    `carries(stream, symbol_id)` tells whether a stream that brought something carries the symbol still.
+    """
+
+    def __init__(self, carries: Callable[[Hashable, int], bool] = lambda stream, symbol_id: True) -> None:
+        self._carries = carries
         self._lines: dict[int, _Line] = {}
         self._holding: dict[tuple[int, Hashable], None] = {}
+        self._ahead: list[QuotePatch] = []
 
-    def hear(self, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float) -> Heard:
-        """A stream brought this; `current` is what clients have."""
+    @property
+    def is_holding(self) -> bool:
+        """Whether something waits: `due` is to be asked every so often."""
+        return bool(self._holding)
+
+    def hear(
+        self, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float, since: float = NEVER
+    ) -> Heard:
+        """A stream brought this, which was asked for the symbol at `since`; `current` is what clients have."""
         line = self._lines.get(patch.symbol_id)
         if line is None:
             line = self._lines[patch.symbol_id] = _Line()
         place = line.places.get(stream)
-        if place is None:
-            place = self._begin(line, stream)
-            found = line.last(patch)
-            if line.log.count(patch) > 1:
-                place.unsure_until = now + ALIGN_S
-        elif place.last == patch:
-            return self._seen(place, place.at, patch, now)
-        else:
-            found = line.after(place.at, patch) if place.at < line.count - 1 else None
-        if found is not None:
-            return self._seen(place, found, patch, now)
-        if place.at == line.count - 1 and (now >= place.unsure_until or line.last(patch) is None):
+        if place is None or place.since != since:
+            return self._join(line, self._begin(line, stream, since), stream, patch, current, now)
+        if place.last == patch:
+            return Heard.HELD if place.held else Heard.SEEN
+        place.last = patch
+        if not place.is_sure:
+            return self._unsure(line, place, stream, patch, current, now)
+        if place.at == line.count - 1:
             return self._new(line, place, patch, now)
+        found = line.after(place.at, patch)
+        if found is not None:
+            place.at = found
+            return Heard.SEEN
         return self._judge(line, place, stream, patch, current, now)
+
+    def is_newest(self, patch: QuotePatch) -> bool:
+        """Whether this is what was passed on last."""
+        line = self._lines.get(patch.symbol_id)
+        return line is not None and bool(line.log) and line.log[-1] == patch
+
+    def take_ahead(self) -> list[QuotePatch]:
+        """After a verdict NEW: what had waited, comes before it and is new as well; told once."""
+        ahead, self._ahead = self._ahead, []
+        return ahead
+
+    def told(self, patch: QuotePatch, now: float) -> None:
+        """Clients got this by another way, such as a poll."""
+        line = self._lines.setdefault(patch.symbol_id, _Line())
+        if not line.log or line.log[-1] != patch:
+            self._append(line, patch, now)
 
     def due(self, now: float) -> list[QuotePatch]:
         """What has waited long enough, and nobody brought anything since."""
         ready: list[QuotePatch] = []
-        for key in list(self._holding):
-            line = self._lines.get(key[0])
-            place = line.places.get(key[1]) if line is not None else None
-            if line is None or place is None or not place.held:
-                del self._holding[key]
-            elif now - place.held_at >= HOLD_S:
-                del self._holding[key]
-                waited = list(place.held)
-                place.held.clear()
-                if line.count == place.held_behind:
-                    for patch in waited:
-                        self._new(line, place, patch, now)
-                    ready += waited
+        for symbol_id, stream in list(self._holding):
+            line = self._lines.get(symbol_id)
+            place = line.places.get(stream) if line is not None else None
+            if line is None or place is None or not place.held or not self._carries(stream, symbol_id):
+                del self._holding[symbol_id, stream]
+            elif now - place.held_at >= (ALONE_S if self._is_alone(line, stream, symbol_id) else HOLD_S):
+                del self._holding[symbol_id, stream]
+                ready += self._release(line, place, now)
         return ready
 
     def forget(self, symbol_id: int) -> None:
         """Nobody wants it any more."""
         self._lines.pop(symbol_id, None)
 
-    def _begin(self, line: _Line, stream: Hashable) -> _Place:
-        place = line.places[stream] = _Place()
+    # --- inside ---
+
+    def _begin(self, line: _Line, stream: Hashable, since: float) -> _Place:
+        line.places.pop(stream, None)
+        place = line.places[stream] = _Place(since)
         while len(line.places) > STREAMS:
             del line.places[next(iter(line.places))]
         return place
 
-    def _seen(self, place: _Place, at: int, patch: QuotePatch, now: float) -> Heard:
-        place.at, place.last = at, patch
-        place.held.clear()
-        return Heard.SEEN
+    def _join(
+        self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+    ) -> Heard:
+        """A stream's first word of a symbol."""
+        place.last = patch
+        newest = line.count - 1
+        possible = line.possible(patch, place.since)
+        if not possible:
+            if self._order(line, patch, current, now) < 0:
+                return Heard.SEEN
+            if not line.log or line.reaches_back_to(place.since) or self._order(line, patch, current, now) > 0:
+                return self._new(line, place, patch, now)
+        elif possible == [newest]:
+            place.at = newest
+            return Heard.SEEN
+        place.is_sure, place.maybe = False, possible
+        if newest in possible:
+            return Heard.SEEN  # clients have an equal one
+        return self._hold(line, place, stream, patch, now)
 
-    def _new(self, line: _Line, place: _Place, patch: QuotePatch, now: float) -> Heard:
-        line.log.append(patch)
-        line.count += 1
-        line.newest_at = now
-        place.at, place.last = line.count - 1, patch
-        place.held.clear()
-        return Heard.NEW
+    def _unsure(
+        self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+    ) -> Heard:
+        """The next word of a stream whose place is not certain."""
+        newest = line.count - 1
+        follows = [at + 1 for at in place.maybe if at < newest and line.log[at + 1 - line.first] == patch]
+        if not follows and place.maybe:
+            further = line.after(min(place.maybe), patch)
+            follows = [] if further is None else [further]
+        elif not place.maybe and (known := line.after(-1, patch)) is not None:
+            follows = [known]
+        if newest in follows or line.log[-1] == patch:
+            place.settle(newest)
+            return Heard.SEEN
+        order = self._order(line, patch, current, now)
+        if follows and order >= 0:
+            place.maybe = follows
+            return self._hold(line, place, stream, patch, now)
+        if order < 0:
+            if follows:
+                place.settle(follows[0])  # a trade is in between: there is only one place like that
+            return Heard.SEEN
+        self._ahead = self._fresh(line, place)
+        for waited in self._ahead:
+            self._append(line, waited, now)
+        return self._new(line, place, patch, now)
 
     def _judge(
         self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
     ) -> Heard:
         """Neither following nor leading."""
-        order = 0 if current is None else compare(patch, current)
-        if order > 0 or not line.count or now - line.newest_at > ALONE_S:
+        order = self._order(line, patch, current, now)
+        if order > 0 or now - line.times[-1] > BELIEVED_S:
             return self._new(line, place, patch, now)
-        place.last = patch
         if line.log[-1] == patch:  # it has caught up
-            return self._seen(place, line.count - 1, patch, now)
+            place.settle(line.count - 1)
+            return Heard.SEEN
         if order < 0:
             return Heard.SEEN
-        if not place.held or place.held_behind != line.count:
-            place.held.clear()
-            place.held_at, place.held_behind = now, line.count
+        place.is_sure = False
+        return self._hold(line, place, stream, patch, now)
+
+    def _order(self, line: _Line, patch: QuotePatch, current: Quote | None, now: float) -> int:
+        """Before or after what clients have, as far as trades tell; what is very old is not believed to be newer."""
+        if current is None or not line.times or now - line.times[-1] > BELIEVED_S:
+            return 0
+        return compare(patch, current)
+
+    def _hold(self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, now: float) -> Heard:
+        if not place.held:
+            place.held_at = now
         place.held.append(patch)
         self._holding[patch.symbol_id, stream] = None
         return Heard.HELD
+
+    def _release(self, line: _Line, place: _Place, now: float) -> list[QuotePatch]:
+        """Nobody else has spoken: what waited is believed."""
+        fresh = self._fresh(line, place)
+        for patch in fresh:
+            self._append(line, patch, now)
+        place.settle(line.count - 1)
+        return fresh
+
+    def _fresh(self, line: _Line, place: _Place) -> list[QuotePatch]:
+        """What waited, without what others brought meanwhile."""
+        waited = list(place.held)
+        if line.log and line.log[-1] in waited:
+            last = len(waited) - 1 - waited[::-1].index(line.log[-1])
+            waited = waited[last + 1 :]
+        return waited
+
+    def _new(self, line: _Line, place: _Place, patch: QuotePatch, now: float) -> Heard:
+        self._append(line, patch, now)
+        place.settle(line.count - 1)
+        return Heard.NEW
+
+    def _append(self, line: _Line, patch: QuotePatch, now: float) -> None:
+        """A content is passed on; who waits with it, or behind it, learns from that."""
+        line.append(patch, now)
+        if not self._holding:
+            return
+        for place in line.places.values():
+            if not place.held:
+                continue
+            if place.last == patch:
+                place.settle(line.count - 1)
+            elif patch in place.held:
+                while place.held[0] != patch:
+                    place.held.popleft()
+                place.held.popleft()
+                place.maybe = [line.count - 1]
+                place.held_at = now
+            else:
+                place.held_at = now
+
+    def _is_alone(self, line: _Line, stream: Hashable, symbol_id: int) -> bool:
+        return not any(other != stream and self._carries(other, symbol_id) for other in line.places)

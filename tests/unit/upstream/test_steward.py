@@ -75,7 +75,7 @@ class Bench:
     def recount(self) -> None:
         """Nothing is counted here."""
 
-    def swap(self, fresh: QuoteSocket, target: Target) -> None:
+    def swap(self, fresh: QuoteSocket, target: Target, since: float) -> None:
         self.target = target
         self.adoption.opened_anew(asyncio.get_running_loop().time())
         self.told.append("swap")

@@ -157,7 +157,6 @@ def test_a_backfill_in_a_closed_market_is_the_close(tape: Tape) -> None:
 
 def test_after_a_gap_the_first_stream_that_speaks_leads_and_nothing_of_it_waits(tape: Tape) -> None:
     tape.streamed("alice", [patch(bid_price=1.0, volume=5)], moment(0))
-    tape.orphaned([1])
     tape.turn([1], Road.DOWN, moment(0.1))
     tape.turn([1], Road.UP, moment(0.2))
 
@@ -168,8 +167,12 @@ def test_after_a_gap_the_first_stream_that_speaks_leads_and_nothing_of_it_waits(
 
 
 def test_what_waits_behind_another_stream_is_passed_on_whole_and_within_a_second(tape: Tape) -> None:
-    tape.streamed("alice", [patch(bid_price=1.0, volume=5)], moment(0))
-    for step, bid in enumerate((2.0, 3.0, 4.0)):
-        assert tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.5 + step * 0.3)) == []
+    flicker = [patch(bid_price=bid, volume=5) for bid in (1.0, 2.0, 1.0, 2.0, 1.0)]
+    for step, each in enumerate(flicker):
+        tape.streamed("alice", [each], moment(step * 0.1))
+    assert tape.streamed("bob", [flicker[1]], moment(0.5)) == [], "it may be behind alice, or ahead"
 
-    assert [quote.bid_price for quote in tape.judge_all(moment(1.5))] == [2.0, 3.0, 4.0]
+    assert tape.is_holding
+    assert tape.due(moment(1.4)) == []
+    (quote,) = tape.due(moment(1.5))
+    assert (quote.bid_price, quote.freshness) == (2.0, Freshness.LIVE)
