@@ -108,6 +108,10 @@ class Market:
         """Whether two versions hold the same."""
         return self._contents[symbol_id][one] == self._contents[symbol_id][other]
 
+    def first_alike(self, symbol_id: int, version: int) -> int:
+        """The oldest version that holds the same."""
+        return self._alike[symbol_id, self._contents[symbol_id][version]][0]
+
     def last_alike(self, symbol_id: int, version: int) -> int:
         """The newest version that holds the same."""
         return self._alike[symbol_id, self._contents[symbol_id][version]][-1]

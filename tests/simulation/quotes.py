@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from quotewire.market.calendar import MarketPhase
@@ -12,6 +12,9 @@ from tests.simulation.broker import Broker
 
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
+JOINED_S: Final = 3.0
+"""So long after another stream first spoke of a symbol, it may be unknown which of several equal contents it means."""
+HELD_S: Final = 1.5  # what comes then and looks like what clients had before may wait so long, or be passed over
 ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
 PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
 OTHER_DELAY_S: Final = 1.0
@@ -57,13 +60,24 @@ class Seen:
     roadless_since: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A version that has come and was not handed on yet. `is_doubtful`: it may be one that clients had before."""
+
+    version: int
+    at: float
+    is_doubtful: bool
+
+
 @dataclass(slots=True)
 class QuoteWatch:
     """What clients are told, against what the model sent."""
 
     watch: Watcher
     seen: dict[int, Seen] = field(default_factory=dict)
-    _owed: dict[int, deque[tuple[int, float]]] = field(default_factory=dict)
+    _owed: dict[int, deque[Owed]] = field(default_factory=dict)
+    _speakers: dict[int, dict[int, Bearer]] = field(default_factory=dict)  # sockets that have spoken of a symbol
+    _joined_at: dict[int, float] = field(default_factory=dict)
     _epochs: dict[int, int] = field(default_factory=dict)
     _brought: dict[int, set[int]] = field(default_factory=dict)
     _newest: dict[int, int] = field(default_factory=dict)
@@ -77,6 +91,8 @@ class QuoteWatch:
             self._epochs[symbol_id] = max(self._epochs.get(symbol_id, 0), seen.quote.epoch)
         self.seen.clear()
         self._owed.clear()
+        self._speakers.clear()
+        self._joined_at.clear()
         self._brought.clear()
         self._newest.clear()
         self._data_at.clear()
@@ -91,6 +107,7 @@ class QuoteWatch:
             if symbol_id not in asked:  # it may be handed on and need not
                 continue
             self._data_at[symbol_id] = now
+            self._speaks(wire, symbol_id, now)
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
             if version > newest:
@@ -106,16 +123,25 @@ class QuoteWatch:
         self._brought.setdefault(symbol_id, set()).add(version)
         self._newest[symbol_id] = max(self._newest.get(symbol_id, -1), version)
 
+    def _speaks(self, wire: Bearer, symbol_id: int, now: float) -> None:
+        speakers = self._speakers.setdefault(symbol_id, {})
+        if id(wire) not in speakers:
+            if speakers:
+                self._joined_at[symbol_id] = now
+            speakers[id(wire)] = wire
+
     def _owe(self, symbol_id: int, version: int, now: float) -> None:
         """It is the newest of all that came, so clients have to get it, unless it looks like what they have."""
         market, seen = self.watch.broker.market, self.seen.get(symbol_id)
         owed = self._owed.setdefault(symbol_id, deque())
-        if owed and market.is_alike(symbol_id, owed[-1][0], version):
-            owed[-1] = (version, owed[-1][1])
+        if owed and market.is_alike(symbol_id, owed[-1].version, version):
+            owed[-1] = replace(owed[-1], version=version)
         elif not owed and seen is not None and market.is_alike(symbol_id, seen.version, version):
             seen.version = version
         else:
-            owed.append((version, now))
+            has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
+            is_known = market.first_alike(symbol_id, version) < version
+            owed.append(Owed(version, now, has_joined and is_known))
 
     def handed_on(self, quotes: list[Quote]) -> None:
         """Clients are told."""
@@ -145,8 +171,11 @@ class QuoteWatch:
         if before is not None and before.version in versions:
             return before.version
         owed = self._owed.get(symbol_id)
-        if owed and owed[0][0] in versions:
-            return owed[0][0]
+        for each in owed or ():
+            if each.version in versions:
+                return each.version
+            if not each.is_doubtful:
+                break
         brought = self._brought.get(symbol_id, set())
         came = [version for version in versions if version in brought]
         known = before.version if before is not None else -1
@@ -172,12 +201,14 @@ class QuoteWatch:
         if before is not None and version == before.version:
             return
         owed = self._owed.get(symbol_id)
-        if owed and owed[0][0] == version:
+        while owed and owed[0].version < version and owed[0].is_doubtful:
             owed.popleft()
-        elif owed and owed[0][0] < version and quote.source is Source.STREAM:
-            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0][0]} was not")
+        if owed and owed[0].version == version:
+            owed.popleft()
+        elif owed and owed[0].version < version and quote.source is Source.STREAM:
+            fail("Q5 no update is lost", f"{symbol_id}: version {version} handed on, {owed[0].version} was not")
         elif version in self._brought.get(symbol_id, ()):
-            while owed and owed[0][0] <= version:
+            while owed and owed[0].version <= version:
                 owed.popleft()
         else:
             fail("Q6 nothing is made up", f"{symbol_id}: version {version} came by no road ({quote.source})")
@@ -188,8 +219,8 @@ class QuoteWatch:
         """What must hold between updates."""
         now = self.watch.now()
         for symbol_id, owed in self._owed.items():
-            if owed and now - owed[0][1] > HANDED_ON_S:
-                self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0][0]} of {owed[0][1]:.3f} s")
+            if owed and now - owed[0].at > (HELD_S if owed[0].is_doubtful else HANDED_ON_S):
+                self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0].version} of {owed[0].at:.3f} s")
         for symbol_id, seen in self.seen.items():
             if symbol_id in wanted:
                 self._honest(symbol_id, seen, now)
