@@ -12,7 +12,7 @@ from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
 from quotewire.wire.limits import SessionLimits
-from quotewire.wire.native import NativeDialect
+from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, ServerSession, Verify
 from tests.wire_samples import upstream
@@ -66,6 +66,8 @@ class Shell:
 
     def __init__(self, dialect: Dialect) -> None:
         self.native = isinstance(dialect, NativeDialect)
+        self.binary = dialect.binary
+        self.decode = msgspec.msgpack.decode if dialect.binary else msgspec.json.decode
         self.now = 50.0
         self.session = ServerSession(dialect, LIMITS, now=self.now, first_ping_in_s=20)
         self.ended = False
@@ -77,7 +79,7 @@ class Shell:
         self.commands: list[str] = []
 
     def authenticate(self, verdict: bool) -> None:
-        self.take(self.session.text('{"type":"hello","token":"t"}' if self.native else "t", self.now))
+        self.hand_in({"type": "hello", "token": "t"} if self.native else "t")
         assert self.verify is not None
         request, self.verify = self.verify.request, None
         if verdict:
@@ -116,7 +118,14 @@ class Shell:
         request_id = f"r{self.sent}"
         if self.session.phase is Phase.LIVE:
             self.commands.append(request_id)
-        self.take(self.session.text(msgspec.json.encode({**message, "requestId": request_id}).decode(), self.now))
+        self.hand_in({**message, "requestId": request_id})
+
+    def hand_in(self, message: dict[str, object] | str) -> None:
+        if self.binary:
+            self.take(self.session.binary(msgspec.msgpack.encode(message), self.now))
+        else:
+            text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+            self.take(self.session.text(text, self.now))
 
     def resolve(self, fates: list[str]) -> None:
         if self.asked is None:
@@ -139,14 +148,14 @@ class Shell:
             assert not self.ended, "an effect after the end"
             match effect:
                 case Send(payload):
-                    self.answers[msgspec.json.decode(payload).get("requestId") or ""] += 1
+                    self.answers[self.decode(payload).get("requestId") or ""] += 1
                 case Resolve():
                     assert self.asked is None, "two look-ups at once"
                     assert len(effect.names) + len(effect.ids) <= MAX_SYMBOLS
                     self.asked = effect
                 case Verify():
                     self.verify = effect
-                case Join(joining, _):
+                case Join(joining):
                     self.joined |= set(joining)
                 case Leave(leaving):
                     assert set(leaving) <= self.joined
@@ -173,7 +182,7 @@ def run(shell: Shell, script: list[tuple[Any, ...]]) -> None:
         shell.check()
 
 
-DIALECTS = (NativeDialect(), PlainDialect())
+DIALECTS = (NativeDialect(), MsgpackDialect(), PlainDialect())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.form.name)
