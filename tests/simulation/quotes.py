@@ -1,7 +1,7 @@
 """What clients are told, held against what the model sent: nothing lost, nothing twice, nothing old called new."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -24,7 +24,9 @@ POLLED_S: Final = 15.0
 class Bearer(Protocol):
     """What is looked at of a socket."""
 
-    person: str | None
+    @property
+    def person(self) -> str | None:
+        """Whose it is."""
 
 
 class Streams(Protocol):
@@ -58,6 +60,16 @@ class Seen:
     quote: Quote
     version: int
     roadless_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Stands for a socket that has to begin anew."""
+
+    person: str | None = None
+
+
+_NOBODY: Final = Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,14 @@ class QuoteWatch:
             if version > newest:
                 self._owe(symbol_id, version, now)
 
+    def asked_anew(self, person: str, symbol_ids: Iterable[int]) -> None:
+        """The person's stream was asked for these again, after it was not for a while: it joins once more."""
+        for symbol_id in symbol_ids:
+            speakers = self._speakers.get(symbol_id, {})
+            for key in [key for key, wire in speakers.items() if wire.person == person]:
+                speakers[key] = _NOBODY
+                self._joined_at[symbol_id] = self.watch.now()
+
     def polled(self, versions: dict[int, int]) -> None:
         """The gateway has read a REST answer."""
         for symbol_id, version in versions.items():
@@ -125,7 +145,7 @@ class QuoteWatch:
 
     def _speaks(self, wire: Bearer, symbol_id: int, now: float) -> None:
         speakers = self._speakers.setdefault(symbol_id, {})
-        if id(wire) not in speakers:
+        if speakers.get(id(wire)) is not wire:
             if speakers:
                 self._joined_at[symbol_id] = now
             speakers[id(wire)] = wire

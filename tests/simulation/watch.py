@@ -250,6 +250,7 @@ class CallWatch:
             self._barred[key] = max(watch.now() + 1.0, reset - 2.0 if hourly else 0.0)
         if reply.status == 200 and request.endpoint is Endpoint.STREAM_PORT:
             asked = frozenset(int(each) for each in request.params["ids"].split(","))
+            watch.quotes.asked_anew(person, asked - watch.broker.accounts[person].asked)
             watch.broker.accounts[person].asked = asked
         if reply.status == 200 and request.endpoint is Endpoint.QUOTES:
             watch.quotes.polled(reply.versions)
