@@ -6,6 +6,7 @@ import fcntl
 import logging
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ import uvloop
 from quotewire.bus.memory import MemoryBus
 from quotewire.edge import api, health
 from quotewire.edge.auth import ClientTokens
+from quotewire.edge.drain import Phase
+from quotewire.edge.draining import Draining
 from quotewire.edge.gate import Gate
-from quotewire.edge.ports import UpstreamPort
+from quotewire.edge.ports import UpstreamPort, WholePort
 from quotewire.edge.server import bind, serving
 from quotewire.edge.services import Services
 from quotewire.errors import ConfigurationError, StorageError
-from quotewire.hub.hub import Hub
+from quotewire.hub.hub import Delivery, Hub
 from quotewire.settings import Settings
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.tuning import DEFAULT, Tuning
@@ -76,6 +79,11 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def listen(settings: Settings) -> socket.socket:
+    """Bind the settings' host and port. Raises ConfigurationError when they cannot be had."""
+    return bind(settings.host, settings.port, shared=settings.reuse_port)
+
+
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings, listener: socket.socket | None = None, *, tuning: Tuning = DEFAULT, world: World = REAL
@@ -86,7 +94,7 @@ async def running(
     upstream's patience and surroundings. Raises ConfigurationError and StorageError before anything is sent upstream.
     """
     with contextlib.ExitStack() as stack:
-        bound = listener or stack.enter_context(contextlib.closing(bind(settings.host, settings.port)))
+        bound = listener or stack.enter_context(contextlib.closing(listen(settings)))
         stack.enter_context(sole_owner(settings.data_dir))
         vault = stack.enter_context(contextlib.closing(Vault.open(settings.data_dir, settings.vault_key)))
         async with _composed(settings, bound, vault, tuning, world) as gateway:
@@ -123,17 +131,33 @@ async def _composed(
 
 def new_hub(settings: Settings, on_wanted: Callable[[frozenset[int]], None]) -> Hub:
     """The hub of this process; `on_wanted` hears of every change of what its clients want."""
-    return Hub(schedule=asyncio.get_running_loop().call_soon, on_wanted=on_wanted)
+    delivery = Delivery(
+        max_window_s=settings.flush_window_ms / 1000,
+        ring_size=settings.every_tick_backlog,
+        history_depth=settings.history_depth,
+        history_symbols=settings.history_symbols,
+    )
+    loop = asyncio.get_running_loop()
+    return Hub(schedule=loop.call_later, clock=time.monotonic, on_wanted=on_wanted, delivery=delivery)
 
 
 @contextlib.asynccontextmanager
 async def edge(
-    settings: Settings, listener: socket.socket, hub: Hub, tokens: ClientTokens, upstream: UpstreamPort
+    settings: Settings,
+    listener: socket.socket,
+    hub: Hub,
+    tokens: ClientTokens,
+    upstream: UpstreamPort,
+    whole: WholePort | None = None,
+    on_drain: Callable[[bool], None] | None = None,
 ) -> AsyncIterator[tuple[str, Services]]:
-    """Serve clients on `listener` while the block runs; how this machine reaches it, and what it is made of."""
+    """Serve clients on `listener` while the block runs; how this machine reaches it, and what it is made of.
+
+    `whole` is the gateway this process is one part of, where there are several; `on_drain` is told to end all of it.
+    """
     host, port = listener.getsockname()[:2]
-    gate = Gate(settings, hub, tokens, upstream)
-    services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
+    gate = Gate(settings, hub, tokens, upstream, whole)
+    services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port, on_drain=on_drain)
     watching = asyncio.create_task(health.watch(services), name="health")
     try:
         async with serving(api.create(services), gate, listener, grace_s=GRACE_S):
@@ -143,19 +167,40 @@ async def edge(
         await asyncio.gather(watching, return_exceptions=True)
 
 
-def stop_signal() -> asyncio.Event:
-    """What is set by the first SIGTERM or SIGINT. Later ones change nothing: the end has deadlines of its own."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+class StopSignals:
+    """SIGTERM sends the clients away one by one, a second one or SIGINT all at once.
+
+    Made before there is a gateway, so that a signal that comes early is not lost.
+    """
+
+    def __init__(self) -> None:
+        self._received: list[signal.Signals] = []
+        self._drain: Draining | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._take, number)
+
+    def reach(self, drain: Draining) -> asyncio.Event:
+        """From here on signals reach this gateway. What is returned is set once it has gone."""
+        self._drain = drain
+        received, self._received = self._received, []
+        for number in received:
+            self._take(number)
+        return drain.gone
+
+    def _take(self, number: signal.Signals) -> None:
+        if self._drain is None:
+            self._received.append(number)
+        elif number is signal.SIGINT or self._drain.phase is not Phase.SERVING:
+            self._drain.hasten()
+        else:
+            self._drain.ask()
 
 
 async def serve(settings: Settings) -> None:
-    """Run a gateway until SIGTERM or SIGINT."""
-    stop = stop_signal()
+    """Run a gateway until SIGTERM, SIGINT or `POST /admin/drain`, and until its clients are gone."""
+    signals = StopSignals()
     async with running(settings) as gateway:
-        await gateway.until(stop)
+        await gateway.until(signals.reach(gateway.services.gate.drain))
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from quotewire.edge.addresses import neighbourhood
 from quotewire.edge.auth import ClientTokens
-from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Seat
-from quotewire.edge.ports import LookedUp, UpstreamPort
+from quotewire.edge.drain import Phase, Plan
+from quotewire.edge.draining import Draining
+from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Scope, Seat
+from quotewire.edge.ports import LookedUp, UpstreamPort, WholePort
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
 from quotewire.settings import Settings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from quotewire.edge.websocket import Connection
 
 RESOLVE_DEADLINE_S = 10.0
+DRAIN_MARGIN_S = 5.0
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
 NATIVE, MSGPACK, PLAIN = NativeDialect(), MsgpackDialect(), PlainDialect()
 SUBPROTOCOLS: dict[str, Dialect] = {SUBPROTOCOL_JSON: NATIVE, SUBPROTOCOL_MSGPACK: MSGPACK}
@@ -55,7 +58,12 @@ def session_limits(settings: Settings) -> SessionLimits:
         wall_ms=wall_ms,
         commands_per_s=settings.command_rate_per_client,
         command_burst=int(settings.command_rate_per_client * COMMAND_BURST_S),
+        symbols_per_s=settings.symbol_rate_per_client,
+        symbol_burst=2 * settings.max_symbols_per_client,
     )
+
+
+STOPPING = Refusal(503, "stopping", "the gateway is stopping", (("Retry-After", "1"),))
 
 
 def too_many(exceeded: Exceeded) -> Refusal:
@@ -66,6 +74,8 @@ def too_many(exceeded: Exceeded) -> Refusal:
             return Refusal(429, "too_many_connections", str(exceeded), later)
         case Limit.TOKENS:
             return Refusal(429, "too_many_token_requests", str(exceeded), later)
+        case Limit.FAULTS:
+            return Refusal(429, "too_many_faults", str(exceeded), later)
         case _:
             return Refusal(429, "too_many_handshakes", str(exceeded), later)
 
@@ -79,18 +89,33 @@ class Admitted:
     seat: Seat
 
 
+def drain_plan(settings: Settings) -> Plan:
+    """How long leaving may take."""
+    spread_s = settings.drain_spread_ms / 1000
+    deadline_ms = settings.drain_deadline_ms
+    return Plan(spread_s, spread_s + DRAIN_MARGIN_S if deadline_ms is None else deadline_ms / 1000)
+
+
 class Gate:
     """Admission, shared parts and plain counters of the WebSocket side."""
 
-    def __init__(self, settings: Settings, hub: Hub, tokens: ClientTokens, upstream: UpstreamPort) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        tokens: ClientTokens,
+        upstream: UpstreamPort,
+        whole: WholePort | None = None,
+    ) -> None:
         self.settings = settings
+        self.whole = whole
         self.hub = hub
         self.tokens = tokens
         self.upstream = upstream
         self.limits = session_limits(settings)
         self.limiter = Limiter(Limits.of(settings))
         self.connections: set[Connection] = set()
-        self.draining = False
+        self.drain = Draining(drain_plan(settings), self.connections)
         self.opened: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
@@ -99,7 +124,6 @@ class Gate:
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_out = 0
-        self.skipped = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.empty = asyncio.Event()
         self.empty.set()
@@ -121,9 +145,36 @@ class Gate:
     def seat(self, address: str) -> Seat | Refusal:
         """A seat for a connection of that address, or why there is none."""
         if self.draining:
-            return Refusal(503, "stopping", "the gateway is stopping", (("Retry-After", "5"),))
+            return STOPPING
         seat = self.limiter.enter(neighbourhood(address, self.settings.ipv6_prefix), time.monotonic())
         return seat if isinstance(seat, Seat) else too_many(seat)
+
+    async def admit_to_whole(self, address: str) -> Refusal | None:
+        """Why a connection that this process would take has no place in the whole gateway, if it has none.
+
+        One that has is counted there until `left_whole`. While nobody can be asked, this process's own count holds.
+        """
+        if self.whole is None:
+            return None
+        try:
+            admitted = await self.whole.admit(neighbourhood(address, self.settings.ipv6_prefix))
+        except UpstreamError:
+            return None
+        if admitted:
+            return None
+        self.refused["429"] += 1
+        allowed = self.limiter.limits.address.connections
+        return too_many(self.limiter.exceeded(Limit.CONNECTIONS, Scope.ADDRESS, allowed))
+
+    def left_whole(self, address: str) -> None:
+        """A connection of that address is gone."""
+        if self.whole is not None:
+            self.whole.left(neighbourhood(address, self.settings.ipv6_prefix))
+
+    def census(self) -> Counter[str]:
+        """How many connections are open from each address, as the limits count them."""
+        prefix = self.settings.ipv6_prefix
+        return Counter(neighbourhood(connection.address, prefix) for connection in self.connections)
 
     def ask_token(self, address: str) -> Refusal | None:
         """Why a client of that address is given no token now, if it is not."""
@@ -163,6 +214,7 @@ class Gate:
         # A peer may send any of two thousand codes; a label has few values.
         self.closed[str(code) if code in TOLD_CLOSE_CODES else "other"] += 1
         connection.seat.leave()
+        self.left_whole(connection.address)
 
     def facts(self, connection_id: str) -> Facts:
         """What a welcome tells."""
@@ -221,11 +273,14 @@ class Gate:
                 except Exception as error:  # noqa: BLE001  one client's trouble is nobody else's; `failed` reports it
                     connection.failed("tick", error)
 
+    @property
+    def draining(self) -> bool:
+        """Whether the gateway is going, or gone."""
+        return self.drain.phase is not Phase.SERVING
+
     def close_all(self) -> None:
-        """Stop admitting, and tell every client that the gateway is going."""
-        self.draining = True
-        for connection in tuple(self.connections):
-            connection.go_away()
+        """Stop admitting, and tell every client that is left that the gateway is going."""
+        self.drain.hasten()
 
 
 def _resolution(item: LookedUp) -> Resolution:

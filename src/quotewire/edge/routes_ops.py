@@ -1,58 +1,29 @@
 """Health, readiness, metrics, and the view of the upstream: what operators and load balancers ask."""
 
+import contextlib
+
 from fastapi import APIRouter, Request, Response
 
 from quotewire.edge.addresses import requester
 from quotewire.edge.answers import answer, success
-from quotewire.edge.health import CONNECTED, unready
+from quotewire.edge.health import unready
+from quotewire.edge.samples import whole_samples
 from quotewire.edge.schemas import ClientReport, Received, Success
 from quotewire.edge.services import Services
-from quotewire.telemetry.catalogue import Sample
+from quotewire.errors import UpstreamError
 from quotewire.telemetry.prometheus import CONTENT_TYPE, render
 from quotewire.version import VERSION
 
 
-def samples(services: Services) -> list[Sample]:
-    """Every metric of the catalogue, read now."""
-    gate, hub, upstream = services.gate, services.hub.stats(), services.upstream
-    persons = upstream.persons()
-    active = sum(1 for person in persons if person.is_active)
-    plain = {
-        "quotewire_uptime_seconds": services.uptime_s(),
-        "quotewire_ready": float(not unready(services)),
-        "quotewire_connections": len(gate.connections),
-        "quotewire_messages_received_total": gate.messages_in,
-        "quotewire_messages_sent_total": gate.messages_out,
-        "quotewire_bytes_sent_total": gate.bytes_out,
-        "quotewire_updates_total": hub["updates"],
-        "quotewire_deliveries_total": hub["deliveries"],
-        "quotewire_updates_skipped_total": gate.skipped + sum(c.outbox.total_skipped for c in gate.connections),
-        "quotewire_clients_waiting": hub["clients_waiting"],
-        "quotewire_symbols_wanted": hub["symbols_wanted"],
-        "quotewire_symbols_known": hub["symbols_known"],
-        "quotewire_upstream_connected": float(upstream.state.state == CONNECTED),
-        "quotewire_client_reports_total": services.reports.reports,
-    }
-    read = [Sample(name, float(value)) for name, value in plain.items()]
-    labelled = (
-        ("quotewire_connections_opened_total", gate.opened),
-        ("quotewire_connections_refused_total", gate.refused),
-        ("quotewire_connections_closed_total", gate.closed),
-        ("quotewire_closes_sent_total", gate.closing),
-        ("quotewire_errors_sent_total", gate.errors),
-        ("quotewire_upstream", upstream.counters()),
-        ("quotewire_client_reported_total", services.reports.totals),
-        ("quotewire_persons", {"true": active, "false": len(persons) - active}),
-    )
-    for name, counts in labelled:
-        read += [Sample(name, float(value), (str(label),)) for label, value in counts.items()]
-    for (limit, scope), count in gate.limiter.refused.items():
-        read.append(Sample("quotewire_limits_exceeded_total", float(count), (limit, scope)))
-    for scope, accounts in (("ip", gate.limiter.addresses), ("key", gate.limiter.keys)):
-        read.append(Sample("quotewire_limit_accounts", float(len(accounts)), (scope,)))
-    read += [Sample(reading.name, float(reading.value), reading.labels) for reading in upstream.readings()]
-    latency = services.reports.mean_latency_ms()
-    return read if latency is None else [*read, Sample("quotewire_client_latency_milliseconds", latency)]
+async def _numbers(services: Services) -> tuple[int, int, int]:
+    """Connections, symbols wanted and updates: of the whole gateway, or of this process while that cannot be asked."""
+    gate, hub = services.gate, services.hub.stats()
+    if gate.whole is not None:
+        with contextlib.suppress(UpstreamError):
+            read = {sample.name: int(sample.value) for sample in await gate.whole.samples() if not sample.labels}
+            names = ("quotewire_connections", "quotewire_symbols_wanted", "quotewire_updates_total")
+            return read.get(names[0], 0), read.get(names[1], 0), read.get(names[2], 0)
+    return len(gate.connections), hub["symbols_wanted"], hub["updates"]
 
 
 def router(services: Services) -> APIRouter:
@@ -62,17 +33,18 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/health", summary="Is the process alive?")
     async def health(request: Request) -> Response:
-        hub = services.hub.stats()
+        connections, symbols, updates = await _numbers(services)
         told = {
             "success": True,
             "status": "ok",
             "version": VERSION,
             "uptime": round(services.uptime_s(), 3),
-            "connections": len(services.gate.connections),
-            "symbols": hub["symbols_wanted"],
-            "updates": hub["updates"],
+            "connections": connections,
+            "symbols": symbols,
+            "updates": updates,
             "persons": len(services.upstream.persons()),
             "upstream": services.upstream.state,
+            "drain": {"phase": services.gate.drain.phase, "clients": len(services.gate.connections)},
         }
         return answer(request, 200, told)
 
@@ -84,24 +56,29 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/api/upstream", summary="Persons, tokens, streams, budgets and the last reasons")
     async def upstream(request: Request) -> Response:
-        return success(request, services.upstream.report())
+        whole = services.gate.whole
+        return success(request, services.upstream.report() if whole is None else await whole.report())
 
     if services.settings.enable_metrics:
 
         @routes.get("/metrics", summary="Prometheus metrics")
         async def metrics() -> Response:
-            return Response(render(samples(services)), media_type=CONTENT_TYPE)
+            return Response(render(await whole_samples(services)), media_type=CONTENT_TYPE)
 
         @routes.get(endpoint, summary="What clients reported, added up")
         async def client_metrics(request: Request) -> Response:
-            return success(request, services.reports.summary())
+            whole = services.gate.whole
+            return success(request, services.reports.summary() if whole is None else await whole.clients())
 
         @routes.post(f"{endpoint}/websocket", response_model=Success[Received], summary="A client's own metrics")
         async def report(request: Request, body: ClientReport) -> Response:
             address = requester(request, services.settings.trusted_proxies)
             client = body.connectionId or request.headers.get("x-connection-id", "")[:128] or address
             counts = {name: v for name, v in body.model_dump().items() if isinstance(v, int | float)}
-            services.reports.add(client, counts)
+            if services.gate.whole is None:
+                services.reports.add(client, counts)
+            else:
+                services.gate.whole.reported(client, counts)
             return success(request, {"received": True})
 
     return routes

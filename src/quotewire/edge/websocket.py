@@ -1,22 +1,24 @@
 """One WebSocket, as an `asyncio.Protocol` that uvicorn's HTTP protocol hands its socket to.
 
-A thin shell: bytes go through the frame reader to the session, and the session's effects are carried out here. Shared
-frames go straight to `transport.write`; nothing is encoded or copied per client.
+A thin shell: bytes go through the frame reader to the session, and the session's effects are carried out here. Quotes
+go from the hub straight to `transport.write`; nothing of them passes through here.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from quotewire.edge.gate import Admitted, Gate
 from quotewire.edge.limits import Limit
 from quotewire.errors import UnauthorizedError
+from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
 from quotewire.wire import session as s
-from quotewire.wire.codec import Form, message_frame, skipped_frame
+from quotewire.wire.capabilities import Capability
+from quotewire.wire.codec import Form, message_frame, quotes_frame
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate
 from quotewire.wire.frames import (
@@ -43,10 +45,26 @@ CLOSE_WAIT_S = 1.0
 """How long a peer has to answer our close frame before its socket is cut."""
 
 MAX_BACKLOG_BYTES = 8 * 1024 * 1024
-"""Answers to commands a client may leave unread; the outbox bounds quotes by itself."""
+"""Answers to commands a client may leave unread; the hub bounds quotes by itself."""
+
+MAX_REPLAY_QUOTES = 500
+"""Quotes in one message of those a client missed."""
 
 MAX_UNSENT_BYTES = 128 * 1024
 """What the kernel may hold unsent of one connection: there quotes grow old where no newer one can take their place."""
+
+FAULTS = frozenset(CLOSES) - {
+    CloseCode.NORMAL_CLOSURE,
+    CloseCode.GOING_AWAY,
+    CloseCode.INTERNAL_ERROR,
+    CloseCode.PONG_TIMEOUT,
+    CloseCode.IDLE_TIMEOUT,
+    CloseCode.SLOW_CONSUMER,
+}
+"""Closes that are the client's fault: an address that has many of them waits before it may open another connection."""
+
+FLOODED = frozenset({CloseCode.LIMIT_REACHED, CloseCode.TOO_MANY_ERRORS})
+"""Closes after which nothing more is read: there would be much of it."""
 
 # RFC 6455 section 7.1.5: what a connection is said to have that ended with a close frame without a code, or with none.
 NO_CODE, NO_CLOSE_FRAME = 1005, 1006
@@ -57,6 +75,10 @@ def _bound_unsent(transport: asyncio.Transport) -> None:
     if option is not None and sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):  # the peer may be gone already
             sock.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT_BYTES)
+
+
+def _discard(data: bytes) -> None:
+    """Write nothing: the connection is not open, or its close frame is out."""
 
 
 class Connection(asyncio.Protocol):
@@ -77,8 +99,10 @@ class Connection(asyncio.Protocol):
         "connection_id",
         "dialect",
         "form",
+        "lane",
         "outbox",
         "seat",
+        "write",
     )
 
     def __init__(
@@ -105,13 +129,17 @@ class Connection(asyncio.Protocol):
         self.seat = admitted.seat
         self.dialect = admitted.dialect
         self.form: Form = admitted.dialect.form
-        self.outbox = Outbox()
+        # The hub's: where this client's updates go, and what writes them.
+        self.lane: Lane | None = None
+        self.outbox: Outbox | None = None
+        self.write: Callable[[bytes], None] = _discard
 
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The 101 is written; from here on the socket speaks WebSocket."""
         self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
         _bound_unsent(self._transport)
         self._gate.enter(self)
         log.debug("client connected", extra={"event": "client_connected", **self._who()})
@@ -129,19 +157,20 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""
         self._session.gone()
+        self.write = _discard
         self._hang_up()
         return True
 
     def pause_writing(self) -> None:
-        """The socket takes no more: the outbox conflates until it does."""
+        """The socket takes no more: the hub holds back what this client is owed until it does."""
         if self._blocked_at is None:
             self._blocked_at = self._loop.time()
-        self.outbox.conflate()
+        self._gate.hub.block(self)
 
     def resume_writing(self) -> None:
         """The socket takes data again."""
         self._blocked_at = None
-        self.flush()
+        self._gate.hub.unblock(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed; forget the client."""
@@ -151,28 +180,25 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._session.gone()
-        self._gate.skipped += self.outbox.total_skipped
         self._transport = None
+        self.write = _discard
         try:
-            self._gate.hub.detach(self, self._session.wanted)
+            self._gate.hub.detach(self)
         finally:
             self._gate.exit(self, self._close_code)
         log.info("client gone", extra={"event": "client_gone", "code": self._close_code, **self._who()})
 
     # --- what the hub asks ---
 
-    def flush(self) -> None:
-        """Write what the outbox owes, in one write."""
-        if self._transport is None or self._session.phase is not s.Phase.LIVE:
-            self.outbox.take()
-            return
-        if self._blocked_at is not None:
-            self.outbox.conflate()
-            return
-        try:
-            self._write_owed()
-        except Exception as error:  # noqa: BLE001  the hub flushes others after this one; `failed` reports it
-            self.failed("flush", error)
+    @property
+    def hears_gaps(self) -> bool:
+        """Whether the client takes `gap` messages."""
+        return Capability.GAP in self._session.agreed
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the socket takes nothing now."""
+        return self._blocked_at is not None
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed, if its dialect does."""
@@ -189,15 +215,31 @@ class Connection(asyncio.Protocol):
         if blocked is not None and now - blocked >= self._gate.limits.slow_timeout_s:
             self._slow(now)
         self._do(self._session.tick(now, writable=blocked is None), now)
+        if self.outbox is not None:
+            self._gate.hub.settle(self)
 
     def go_away(self) -> None:
         """The gateway is stopping."""
         now = self._loop.time()
         self._do(self._session.broken(CloseCode.GOING_AWAY, CLOSES[CloseCode.GOING_AWAY].reason, now), now)
 
-    def tell_reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> None:
-        """Have the client open another connection after `after_ms`, and close this one before `deadline_ms`."""
-        self._do(self._session.reconnect(after_ms, deadline_ms, reason), self._loop.time())
+    def tell_reconnect(self, after_ms: int, deadline_ms: int) -> bool:
+        """Have the client open another connection after `after_ms`, and close this one before `deadline_ms`.
+
+        False when it does not know how: its close frame must tell it.
+        """
+        try:
+            effects = self._session.reconnect(after_ms, deadline_ms, CLOSES[CloseCode.GOING_AWAY].reason)
+            self._do(effects, self._loop.time())
+        except Exception as error:  # noqa: BLE001  the drain tells others after this one; `failed` reports it
+            self.failed("tell_reconnect", error)
+            return False
+        return bool(effects)
+
+    def cut(self) -> None:
+        """Drop the connection without another word."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def shutdown(self) -> None:
         """Uvicorn's name for `go_away`."""
@@ -243,6 +285,7 @@ class Connection(asyncio.Protocol):
     def _peer_closed(self, code: int | None) -> None:
         if self._session.phase is not s.Phase.CLOSED:
             self._session.gone()
+            self.write = _discard
             self._close_code = code if code is not None else NO_CODE
             self._write([close_frame(code) if code is not None else frame(CLOSE, b"")])
         self._hang_up()
@@ -261,10 +304,9 @@ class Connection(asyncio.Protocol):
                 case s.Resolve(names, ids):
                     self._task = self._loop.create_task(self._resolve(names, ids))
                     self._gate.own(self._task)
-                case s.Join(ids, request_id):
-                    self._join(ids, request_id)
+                case s.Join():
+                    self._join(effect, now)
                 case s.Leave(ids):
-                    self.flush()
                     self._gate.hub.leave(self, ids)
                 case s.SendPong(payload):
                     self._write([frame(PONG, payload)])
@@ -302,24 +344,29 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  the edge of this task; `failed` reports it
             self.failed("resolve", error)
 
-    def _join(self, ids: tuple[int, ...], request_id: str | None) -> None:
-        # Even to a connection that takes nothing now: an older quote must not follow the snapshot. The outbox bounds
-        # how much that is, MAX_BACKLOG_BYTES how often.
-        self._write_owed()
-        if self._blocked_at is not None:
-            self.outbox.conflate()
-        known = self._gate.hub.join(self, ids)
-        payload = self.dialect.snapshot(known, request_id)
+    def _join(self, join: s.Join, now: float) -> None:
+        joined = self._gate.hub.join(self, join.ids, join.options, join.positions)
+        self._do(self._session.gaps(joined.gaps, join.request_id), now)
+        payload = self.dialect.snapshot(joined.snapshot, join.request_id)
         if payload is not None:
             self._send(payload)
+        for start in range(0, len(joined.replay), MAX_REPLAY_QUOTES):
+            part = joined.replay[start : start + MAX_REPLAY_QUOTES]
+            self._write([quotes_frame(self.form, part, skipped=0 if start else joined.skipped)])
 
     def _end(self, code: CloseCode, reason: str, *, clean: bool) -> None:
         self._close_code = code
         if self._transport is None:
             return
         self._gate.closing[code.name.lower()] += 1
+        if code in FAULTS:
+            self.seat.fault(self._loop.time())
         log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
+        self._gate.hub.pay(self)
+        self.write = _discard
         self._transport.write(close_frame(code, reason))
+        if code in FLOODED:
+            self._transport.pause_reading()
         if clean:
             self._cut_later()
         else:
@@ -339,14 +386,6 @@ class Connection(asyncio.Protocol):
         self._do(self._session.broken(ErrorCode.SLOW_CONSUMER, CLOSES[CloseCode.SLOW_CONSUMER].reason, now), now)
 
     # --- bytes out ---
-
-    def _write_owed(self) -> None:
-        owed, skipped = self.outbox.take()
-        if skipped and self.form is not Form.PLAIN:
-            # Told first: the client then knows why the sequences that follow leap.
-            owed = [skipped_frame(skipped, self.form), *owed]
-        if owed:
-            self._write(owed)
 
     def _send(self, payload: bytes) -> None:
         self._write([message_frame(self.form, payload)])

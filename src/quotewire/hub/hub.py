@@ -1,45 +1,80 @@
 """The hub: takes stamped quotes from upstream, gives each client what it is owed. Awaits nothing, opens nothing.
 
-One owner: the event loop's thread. A flush happens once an iteration of the loop, over the clients owed something.
+One owner: the event loop's thread. What is published is put in lanes, one for all clients that want the same, and
+written in one pass over the lanes that are owed something. Clients that cannot be served so have an outbox.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from quotewire.hub.outbox import Outbox
-from quotewire.hub.subscriptions import Subscriptions
+from quotewire.hub import joining
+from quotewire.hub.client import Client
+from quotewire.hub.joining import Joined
+from quotewire.hub.seats import Seats
+from quotewire.hub.wants import added, removed
+from quotewire.hub.window import Window
+from quotewire.market.history import History
 from quotewire.market.quote import Quote
-from quotewire.wire.codec import EncodedQuote, Form
+from quotewire.wire.codec import EncodedQuote
 from quotewire.wire.messages import UpstreamState
+from quotewire.wire.options import DEFAULT_OPTIONS, Cause, Gap, Options, Position
+
+__all__ = ["Client", "Delivery", "Hub", "Joined"]
+
+MAX_GATHERED = 4096
+"""Updates gathered before they are written whatever the window says: it bounds what a lane can hold."""
+
+MIN_DELAY_S = 0.001
+"""What the event loop's timers can tell apart."""
+
+NO_POSITIONS: Mapping[int, Position] = {}
 
 
-class Client(Protocol):
-    """What the hub needs of a connection."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the hub delivers. `history_depth` updates of each of `history_symbols`; 0 of either: nobody can resume.
 
-    form: Form
-    outbox: Outbox
+    `max_window_s` bounds how long updates are gathered under load, `ring_size` what a client in every-tick mode may
+    be behind. `rest` is how long to rest after a pass over the clients, in lengths of the pass.
+    """
 
-    def flush(self) -> None:
-        """Write what the outbox owes, if the connection takes it now."""
-
-    def tell_upstream(self, state: UpstreamState) -> None:
-        """Tell the client that the upstream changed, if its dialect does."""
+    max_window_s: float = 0.010
+    ring_size: int = 4096
+    history_depth: int = 64
+    history_symbols: int = 2000
+    rest: float = 1.0
 
 
 class Hub:
-    """Subscriptions, the latest quote of each symbol, and the flush."""
+    """The latest quotes and their history, who wants what, and the pass that writes."""
 
     def __init__(
-        self, *, schedule: Callable[[Callable[[], None]], object], on_wanted: Callable[[frozenset[int]], None]
+        self,
+        *,
+        schedule: Callable[[float, Callable[[], None]], object],
+        clock: Callable[[], float],
+        on_wanted: Callable[[frozenset[int]], None],
+        delivery: Delivery = Delivery(),
     ) -> None:
+        """`schedule` runs a callback after so many seconds, in this thread; `clock` is monotonic, in seconds."""
         self._schedule = schedule
+        self._clock = clock
         self._on_wanted = on_wanted
-        self._subscriptions: Subscriptions[Client] = Subscriptions()
         self._latest: dict[int, EncodedQuote] = {}
+        kept = delivery.history_depth and delivery.history_symbols
+        self._history: History[EncodedQuote] | None = (
+            History(depth=delivery.history_depth, max_symbols=delivery.history_symbols) if kept else None
+        )
+        self._window = Window(delivery.max_window_s, rest=delivery.rest)
+        self._seats = Seats(ring_size=delivery.ring_size)
         self._clients: set[Client] = set()
-        self._dirty: set[Client] = set()
+        self._gathered = 0
+        self._flush_scheduled = False
+        self._wake_at: float | None = None
+        self._told: frozenset[int] = frozenset()
+        self._pass_s = 0.0
         self.updates = 0
-        self.deliveries = 0
+        self.stale = 0
 
     # --- clients ---
 
@@ -52,52 +87,92 @@ class Hub:
         """A client has authenticated."""
         self._clients.add(client)
 
-    def detach(self, client: Client, symbol_ids: Iterable[int]) -> None:
-        """A client is gone, and wanted these."""
+    def detach(self, client: Client) -> None:
+        """A client is gone."""
         self._clients.discard(client)
-        self._dirty.discard(client)
-        if self._subscriptions.remove(client, symbol_ids):
-            self._on_wanted(self._subscriptions.wanted())
+        self._tell_wanted(changed=self._seats.vacate(client))
 
-    def join(self, client: Client, symbol_ids: Sequence[int]) -> list[bytes]:
-        """`client` wants these from now on; returns what is known of them, encoded, for its snapshot.
+    def join(
+        self,
+        client: Client,
+        symbol_ids: Iterable[int],
+        options: Options = DEFAULT_OPTIONS,
+        positions: Mapping[int, Position] = NO_POSITIONS,
+    ) -> Joined:
+        """`client` wants these from now on, so; returns what to send it before anything that is live.
 
-        Nothing can come between the snapshot and the updates that follow it: both happen in one step of one thread.
-        The caller flushes before it asks, and sends the snapshot before anything else.
+        Nothing can come between: what it was owed is written first, and all happens in one step of one thread. To be
+        asked of a client that is blocked too: an older quote must not follow the snapshot.
         """
-        client.outbox.drop(tuple(symbol_ids))
-        grown = self._subscriptions.add(client, symbol_ids)
-        known = [self._latest[symbol_id].body(client.form) for symbol_id in symbol_ids if symbol_id in self._latest]
-        if grown:
-            self._on_wanted(self._subscriptions.wanted())
-        return known
+        ids = self._seats.same(symbol_ids)
+        self._seats.pay_before(client, ids, self._clock(), leaving=False)
+        joined = joining.join(client.form, ids, options, positions, self._latest.get, self._history)
+        wants = added(self._seats.wants(client), ids, options)
+        self._tell_wanted(changed=self._seats.seat(client, wants, awaited=joined.awaited))
+        return joined
 
-    def leave(self, client: Client, symbol_ids: tuple[int, ...]) -> None:
-        """`client` wants these no more."""
-        client.outbox.drop(symbol_ids)
-        if self._subscriptions.remove(client, symbol_ids):
-            self._on_wanted(self._subscriptions.wanted())
+    def leave(self, client: Client, symbol_ids: Collection[int]) -> None:
+        """`client` wants these no more. What it is owed of them is written first, if its socket takes it."""
+        self._seats.pay_before(client, symbol_ids, self._clock(), leaving=True)
+        self._tell_wanted(changed=self._seats.seat(client, removed(self._seats.wants(client), symbol_ids)))
+
+    def pay(self, client: Client) -> None:
+        """Write at once what `client` is owed, if its socket takes it: nothing of it may follow what comes next."""
+        self._seats.pay_before(client, (), self._clock(), leaving=True)
+
+    def block(self, client: Client) -> None:
+        """The client's socket takes no more for now."""
+        self._seats.block(client, self._clock())
+
+    def unblock(self, client: Client) -> None:
+        """The client's socket takes data again: it is written what it is owed."""
+        now = self._clock()
+        if client.outbox is not None:
+            client.outbox.unblock(now)
+            self._seats.pay(client, now)
+            self._wake_later()
+
+    def settle(self, client: Client) -> None:
+        """Let a client that keeps up again share what others get. To be called now and then."""
+        if client.outbox is not None:
+            self._seats.settle(client, self._clock())
 
     # --- quotes ---
 
     def publish(self, quotes: Iterable[Quote]) -> None:
         """Take updates from upstream, oldest first."""
+        now = self._clock()
+        latest, audience_of = self._latest, self._seats.audience_of
         for quote in quotes:
-            encoded = EncodedQuote(quote)
-            self._latest[quote.symbol_id] = encoded
+            symbol_id = quote.symbol_id
+            update, base = EncodedQuote(quote), latest.get(symbol_id)
+            hole = None
+            if base is not None:
+                if update.epoch == base.epoch and update.sequence != base.sequence + 1:
+                    if update.sequence <= base.sequence:
+                        self.stale += 1
+                        continue
+                    hole = _hole(update, base)
+                base.shed()
+            latest[symbol_id] = update
             self.updates += 1
-            for client in self._subscriptions.of(quote.symbol_id):
-                client.outbox.put(quote.symbol_id, encoded.frame(client.form))
-                self.deliveries += 1
-                if not self._dirty:
-                    self._schedule(self.flush)
-                self._dirty.add(client)
+            if self._history is not None:
+                self._history.add(update)
+            audience = audience_of(symbol_id)
+            if audience is None:
+                continue
+            self._seats.deliver(audience, update, base, hole, now)
+            self._gathered += 1
+            if self._gathered >= MAX_GATHERED:
+                self._pass()
+        if self._gathered and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._schedule(self._window.delay(now), self.flush)
 
     def flush(self) -> None:
-        """Let every client that is owed something write."""
-        dirty, self._dirty = self._dirty, set()
-        for client in dirty:
-            client.flush()
+        """Let every client that is owed something have it."""
+        self._flush_scheduled = False
+        self._pass()
 
     def forget(self, symbol_ids: Iterable[int]) -> None:
         """The upstream follows these no longer: what is known of them grows old and is dropped."""
@@ -109,18 +184,73 @@ class Hub:
         encoded = self._latest.get(symbol_id)
         return None if encoded is None else encoded.quote
 
+    def known(self) -> list[Quote]:
+        """The newest quotes of all symbols."""
+        return [encoded.quote for encoded in self._latest.values()]
+
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell every client that the upstream changed."""
         for client in tuple(self._clients):
             client.tell_upstream(state)
 
-    def stats(self) -> dict[str, int]:
-        """Plain numbers for the gauges."""
+    def stats(self) -> dict[str, int | float]:
+        """Plain numbers for the gauges. Walks all outboxes and all that is kept."""
+        seats, tally = self._seats, self._seats.tally
+        outboxes = list(seats.outboxes)
+        kept = self._history.stats() if self._history is not None else None
         return {
             "clients": len(self._clients),
-            "symbols_wanted": len(self._subscriptions),
+            "symbols_wanted": len(seats.wanted()),
             "symbols_known": len(self._latest),
             "updates": self.updates,
-            "deliveries": self.deliveries,
-            "clients_waiting": sum(1 for client in self._clients if client.outbox.conflating),
+            "updates_stale": self.stale,
+            "deliveries": tally.frames,
+            "bytes": tally.bytes,
+            "lanes": seats.lanes,
+            "clients_apart": len(outboxes),
+            "clients_waiting": sum(outbox.blocked for outbox in outboxes),
+            "updates_waiting": sum(map(len, outboxes)),
+            "updates_skipped": tally.skipped + sum(outbox.total_skipped for outbox in outboxes),
+            "updates_gapped": tally.gapped + sum(outbox.gapped for outbox in outboxes),
+            "window_s": self._window.opened_s,
+            "pass_s": self._pass_s,
+            "history_symbols": kept.symbols if kept is not None else 0,
+            "history_updates": kept.updates if kept is not None else 0,
         }
+
+    # --- how ---
+
+    def _tell_wanted(self, *, changed: bool) -> None:
+        if changed:
+            wanted = self._seats.wanted()
+            if wanted != self._told:
+                self._told = wanted
+                self._on_wanted(wanted)
+
+    def _pass(self) -> None:
+        self._gathered = 0
+        began = self._clock()
+        self._seats.flush(began)
+        ended = self._clock()
+        self._pass_s = ended - began
+        self._window.passed(began, ended)
+        self._wake_later()
+
+    def _wake_later(self) -> None:
+        due = self._seats.wheel.next_due()
+        if due is None or (self._wake_at is not None and self._wake_at <= due):
+            return
+        self._wake_at = due
+        self._schedule(max(due - self._clock(), MIN_DELAY_S), self._wake)
+
+    def _wake(self) -> None:
+        self._wake_at = None
+        self._seats.due(self._clock())
+        self._wake_later()
+
+
+def _hole(update: EncodedQuote, base: EncodedQuote) -> Gap:
+    """What is missing between two updates of one epoch."""
+    since, until = base.quote.received_at, update.quote.received_at
+    first, last = base.sequence + 1, update.sequence - 1
+    return Gap(update.quote.symbol, update.symbol_id, update.epoch, first, last, since, until, Cause.UPSTREAM)

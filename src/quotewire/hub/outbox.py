@@ -1,63 +1,239 @@
-"""What one client is owed.
+"""What one client is owed that does not simply get what its lane gets.
 
-While its connection takes data, every update goes out in order. Once it does not, one slot a symbol: a newer update
-takes the place of the older one, which is counted. So a slow client costs at most one frame a symbol it wants, and is
-told.
+Three kinds of client have an outbox: one whose socket takes nothing now, one that asked for a maximum rate, and one
+that came back with a position ahead of what is known here. What happens to an update depends on the symbol's mode:
+
+========  =====================================  ==============================================
+mode      while the socket takes data            while it does not
+========  =====================================  ==============================================
+adaptive  owed in order                          one slot a symbol; what is replaced is counted
+latest    one slot a symbol                      the same
+every     owed in order, in a bounded ring       the same; what overflows is told as a gap
+========  =====================================  ==============================================
+
+A maximum rate makes it one slot a symbol whatever the mode, written when its time has come. So the bounds are: a slot
+for each symbol wanted, the ring, and what was published in one window.
 """
 
-MAX_RUN = 4096
-"""Updates held between two flushes before slots take over, even for a connection that takes data."""
+from collections.abc import Iterable
+
+from quotewire.hub.ring import Item, Ring
+from quotewire.hub.shape import frame_of
+from quotewire.hub.wants import Wants, is_paced
+from quotewire.wire.codec import EncodedQuote, Form, gaps_frame, skipped_frame
+from quotewire.wire.options import Cause, Gap, Mode, Options, Position
+
+CALM_S = 1.0
+"""How long a socket must have taken data again before its client goes back to its lane."""
 
 
 class Outbox:
-    """The updates owed to one client since its last flush, as framed bytes."""
+    """The updates owed to one client. All times are seconds of one monotonic clock."""
 
-    __slots__ = ("_run", "_slots", "skipped", "total_skipped")
+    __slots__ = (
+        "_blocked",
+        "_due",
+        "_expected",
+        "_form",
+        "_freed_at",
+        "_gaps",
+        "_oldest",
+        "_ring",
+        "_ring_size",
+        "_run",
+        "_slots",
+        "_waited",
+        "gapped",
+        "skipped",
+        "tick",
+        "total_skipped",
+        "wants",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, form: Form, wants: Wants, *, gaps: bool, ring_size: int) -> None:
+        self.wants = wants
+        self._form = form
+        self._gaps = gaps
+        self._ring_size = ring_size
+        self._ring: Ring | None = None
         self._run: list[bytes] = []
-        self._slots: dict[int, bytes] | None = None
+        self._slots: dict[int, Item] = {}
+        self._due: dict[int, float] = {}  # not before then, for symbols with a maximum rate
+        self._expected: dict[int, Position] = {}
+        self._blocked = False
+        self._waited = False  # the socket took nothing at some time since the last take
+        self._freed_at = float("-inf")
+        self._oldest: float | None = None
         self.skipped = 0
         self.total_skipped = 0
+        self.gapped = 0
+        self.tick: int | None = None  # the hub's own mark: when it looks at the slots that are not due yet
 
     def __len__(self) -> int:
-        return len(self._run) + (len(self._slots) if self._slots else 0)
+        return len(self._run) + len(self._slots) + (len(self._ring) if self._ring is not None else 0)
 
     @property
-    def conflating(self) -> bool:
-        """True while only the newest update of each symbol is kept."""
-        return self._slots is not None
+    def blocked(self) -> bool:
+        """Whether the client's socket takes nothing now."""
+        return self._blocked
 
-    def put(self, symbol_id: int, framed: bytes) -> None:
-        """Owe this update."""
-        if self._slots is None:
-            if len(self._run) < MAX_RUN:
-                self._run.append(framed)
-                return
-            self._slots = {}
-        if symbol_id in self._slots:
-            # Taken out first, so that the slots keep the order of the newest updates.
-            del self._slots[symbol_id]
-            self.skipped += 1
-            self.total_skipped += 1
-        self._slots[symbol_id] = framed
+    def block(self) -> None:
+        """The socket takes no more for now."""
+        self._blocked = self._waited = True
 
-    def conflate(self) -> None:
-        """The connection takes no more for now: keep only the newest update of each symbol from here on."""
-        if self._slots is None:
-            self._slots = {}
+    def unblock(self, now: float) -> None:
+        """The socket takes data again."""
+        self._blocked = False
+        self._freed_at = now
 
-    def drop(self, symbol_ids: tuple[int, ...]) -> None:
-        """Owe nothing more of these symbols where that can still be helped."""
-        if self._slots:
-            for symbol_id in symbol_ids:
-                self._slots.pop(symbol_id, None)
+    def is_calm(self, now: float) -> bool:
+        """Whether the client could as well be in its lane."""
+        busy = self._blocked or self._expected or len(self) or is_paced(self.wants)
+        return not busy and now - self._freed_at >= CALM_S
 
-    def take(self) -> tuple[list[bytes], int]:
-        """Everything owed, in order, and how many updates were skipped; the outbox is empty and unconflated after."""
-        owed = self._run
-        if self._slots:
-            owed = owed + list(self._slots.values())
+    def carry(self, frames: Iterable[bytes], now: float) -> None:
+        """Owe these frames first: what the lane held for this client when it left."""
+        self._run.extend(frames)
+        if self._run and self._oldest is None:
+            self._oldest = now
+
+    def expect(self, symbol_id: int, position: Position) -> None:
+        """The client has this update already: owe what is newer, tell what is missing, and begin with a whole quote."""
+        self._expected[symbol_id] = position
+
+    def put(
+        self,
+        update: EncodedQuote,
+        base: EncodedQuote | None,
+        options: Options,
+        now: float,
+        *,
+        hole: Gap | None = None,
+    ) -> bool:
+        """Owe this update; `base` is the one published before it. False when the client has it already."""
+        if self._expected and update.symbol_id in self._expected:
+            if not self._reached(update):
+                return False
+            base = hole = None
+        if self._oldest is None:
+            self._oldest = now
+        if options.mode is Mode.EVERY and not options.max_rate:
+            self._push(Item(update, base, options, hole))
+            return True
+        slotted = options.max_rate or options.mode is Mode.LATEST or self._blocked
+        if hole is not None:
+            self._tell_hole(hole, in_order=not slotted)
+        if slotted or update.symbol_id in self._slots:
+            self._replace(Item(update, base, options))
+        else:
+            self._run.append(frame_of(update, base, self._form, options.fields, delta=options.delta))
+        return True
+
+    def drop(self, symbol_ids: Iterable[int]) -> None:
+        """Owe no slot of these symbols: the client is given their newest otherwise, or wants them no more."""
+        for symbol_id in symbol_ids:
+            self._slots.pop(symbol_id, None)
+            self._due.pop(symbol_id, None)
+            self._expected.pop(symbol_id, None)
+
+    def take(self, now: float, *, slots: bool = True) -> list[bytes]:
+        """Give up what is owed and due, in the order it must be written. Without `slots` these stay."""
+        frames, self._run = self._run, []
+        if self._ring is not None and len(self._ring):
+            gaps, items = self._ring.take()
+            if gaps and self._gaps:
+                frames.append(gaps_frame(self._form, gaps))
+            frames.extend(self._ring_frames(items))
+        if slots and self._slots:
+            frames.extend(map(self._frame, self._take_due(now)))
+        told = self._tell_skipped(now)
+        if told is not None:
+            # Told first: the client then knows why the sequences that follow leap.
+            frames.insert(0, told)
+        self._oldest = now if self._slots else None
+        self._waited = self._blocked
+        return frames
+
+    def next_due(self) -> float | None:
+        """When the first of the slots that are not due yet will be."""
+        return min((self._due.get(symbol_id, 0.0) for symbol_id in self._slots), default=None)
+
+    # --- how ---
+
+    def _reached(self, update: EncodedQuote) -> bool:
+        position = self._expected[update.symbol_id]
+        same = update.epoch == position.epoch
+        if same and update.sequence <= position.sequence:
+            return False
+        del self._expected[update.symbol_id]
+        first = position.sequence + 1 if same else 1
+        if same and first == update.sequence:
+            return True
+        quote, cause = update.quote, Cause.HISTORY if same else Cause.EPOCH
+        gap = Gap(
+            quote.symbol, update.symbol_id, update.epoch, first, update.sequence - 1, None, quote.received_at, cause
+        )
+        self._tell_hole(gap, in_order=True)
+        return True
+
+    def _tell_hole(self, gap: Gap, *, in_order: bool) -> None:
+        if self._gaps and in_order:
+            self._run.append(gaps_frame(self._form, [gap]))
+        else:
+            self._skip(gap.to_sequence - gap.from_sequence + 1)
+
+    def _push(self, item: Item) -> None:
+        if self._ring is None:
+            self._ring = Ring(self._ring_size)
+        lost = self._ring.put(item)
+        self.gapped += lost
+        if lost and not self._gaps:
+            self._skip(lost)
+
+    def _replace(self, item: Item) -> None:
+        # Taken out first, so that the slots keep the order of the newest updates.
+        older = self._slots.pop(item.update.symbol_id, None)
+        if older is not None:
+            item = item._replace(base=older.base)
+            self._skip(1)
+        self._slots[item.update.symbol_id] = item
+
+    def _skip(self, count: int) -> None:
+        self.skipped += count
+        self.total_skipped += count
+
+    def _take_due(self, now: float) -> list[Item]:
+        due, kept = [], {}
+        for symbol_id, item in self._slots.items():
+            rate = item.options.max_rate
+            if not rate:
+                due.append(item)
+            elif self._due.get(symbol_id, 0.0) <= now:
+                self._due[symbol_id] = now + 1 / rate
+                due.append(item)
+            else:
+                kept[symbol_id] = item
+        self._slots = kept
+        return due
+
+    def _ring_frames(self, items: Iterable[Item]) -> Iterable[bytes]:
+        for item in items:
+            if item.hole is not None:
+                if self._gaps:
+                    yield gaps_frame(self._form, [item.hole])
+                else:
+                    self._skip(item.hole.to_sequence - item.hole.from_sequence + 1)
+            yield self._frame(item)
+
+    def _frame(self, item: Item) -> bytes:
+        options = item.options
+        return frame_of(item.update, item.base, self._form, options.fields, delta=options.delta)
+
+    def _tell_skipped(self, now: float) -> bytes | None:
         skipped, self.skipped = self.skipped, 0
-        self._run, self._slots = [], None
-        return owed, skipped
+        lag_ms = 0
+        if self._waited and self._oldest is not None:
+            lag_ms = max(0, round((now - self._oldest) * 1000))
+        if not (skipped or lag_ms) or self._form is Form.PLAIN:
+            return None
+        return skipped_frame(skipped, self._form, lag_ms)

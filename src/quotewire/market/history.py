@@ -32,7 +32,7 @@ class HistoryStats(NamedTuple):
     """How full a history is, for its gauge."""
 
     symbols: int
-    quotes: int
+    updates: int
     dropped_symbols: int
 
 

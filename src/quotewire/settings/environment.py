@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from quotewire.errors import ConfigurationError
-from quotewire.settings import connections, limits, logins, operations, serving, upstream
+from quotewire.settings import connections, delivery, limits, logins, operations, serving, upstream
 from quotewire.settings.model import Settings
 from quotewire.settings.variable import Variable
 
 VARIABLES: tuple[Variable, ...] = tuple(
-    variable for topic in (serving, connections, limits, operations, logins, upstream) for variable in topic.VARIABLES
+    variable
+    for topic in (serving, connections, delivery, limits, operations, logins, upstream)
+    for variable in topic.VARIABLES
 )
 """Every variable `serve` reads, in the order of the documentation."""
 

@@ -50,7 +50,7 @@ VARIABLES: tuple[Variable, ...] = (
     _count(
         "WS_HANDSHAKE_RATE_PER_IP",
         "handshake_rate_per_ip",
-        "10",
+        "50",
         "Openings a second from one address, refused ones included; `MAX_CONNECTIONS_PER_IP` may come at once.",
     ),
     _count(
@@ -80,9 +80,22 @@ VARIABLES: tuple[Variable, ...] = (
         high=1000 * MILLION,
     ),
     _count(
+        "WS_SYMBOL_RATE_PER_CLIENT",
+        "symbol_rate_per_client",
+        "1000",
+        "Symbols a second that the commands of one connection may name; twice `MAX_SYMBOLS_PER_CLIENT` at once.",
+    ),
+    _count(
+        "WS_FAULT_RATE_PER_IP",
+        "fault_rate_per_ip",
+        "10",
+        "Connections a second of one address that may be closed for what the client did; ten times as many at once."
+        " Beyond that the address waits before it may open another.",
+    ),
+    _count(
         "QUOTEWIRE_TOKEN_RATE_PER_IP",
         "token_rate_per_ip",
-        "10",
+        "50",
         "Requests for client tokens a second from one address; `MAX_CONNECTIONS_PER_IP` may come at once.",
     ),
     Variable(

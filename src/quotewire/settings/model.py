@@ -36,10 +36,16 @@ class Settings:
     command_rate_per_client: int
     command_rate_per_ip: int | None
     command_rate_per_key: int
+    symbol_rate_per_client: int
+    fault_rate_per_ip: int
     token_rate_per_ip: int
     ipv6_prefix: int
+    flush_window_ms: int
+    history_depth: int
+    history_symbols: int
+    every_tick_backlog: int
     drain_spread_ms: int
-    drain_deadline_ms: int
+    drain_deadline_ms: int | None
     admin_token: str | None = field(repr=False)
     health_check_interval_ms: int
     enable_metrics: bool

@@ -15,6 +15,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from quotewire.app import new_hub
 from quotewire.edge import api
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
@@ -79,7 +80,7 @@ class EdgeGateway:
     def plain(self, **options: Any) -> connect:
         return connect(f"ws://127.0.0.1:{self.port}/", proxy=None, **options)
 
-    def leaks(self) -> dict[str, int]:
+    def leaks(self) -> dict[str, float]:
         """What is left of connections that are gone; empty when there is nothing."""
         stats = self.hub.stats()
         left = {
@@ -87,7 +88,8 @@ class EdgeGateway:
             "seats": self.gate.limiter.seats,
             "tasks": len(self.gate._tasks),
             "clients": stats["clients"],
-            "dirty": len(self.hub._dirty),
+            "lanes": stats["lanes"],
+            "apart": stats["clients_apart"],
             "symbols_wanted": stats["symbols_wanted"],
             "wanted": len(self.wanted),
         }
@@ -100,7 +102,12 @@ async def running_edge(tmp_path: Path, *, patient: bool = True, **environ: str) 
 
     `patient`: clients have hung up by then, and the gateway must have noticed before it stops.
     """
-    chosen = {"MAX_CONNECTIONS_PER_IP": "100", "QUOTEWIRE_DATA_DIR": str(tmp_path), **environ}
+    chosen = {
+        "MAX_CONNECTIONS_PER_IP": "100",
+        "WS_FAULT_RATE_PER_IP": "1000",
+        "QUOTEWIRE_DATA_DIR": str(tmp_path),
+        **environ,
+    }
     settings, upstream = load(chosen), FakeUpstream()
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
@@ -108,7 +115,7 @@ async def running_edge(tmp_path: Path, *, patient: bool = True, **environ: str) 
         def wanted(ids: frozenset[int]) -> None:
             gateway.wanted = ids
 
-        hub = Hub(schedule=asyncio.get_running_loop().call_soon, on_wanted=wanted)
+        hub = new_hub(settings, wanted)
         tokens = ClientTokens(b"k" * 32, ttl_s=settings.token_ttl_ms / 1000)
         gate = Gate(settings, hub, tokens, upstream)
         services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)

@@ -85,6 +85,43 @@ async def test_pings_of_the_websocket_protocol_count_as_messages(edge_with: Edge
         assert (messages[-1]["code"], code) == ("rate_limited", 4006)
 
 
+async def test_symbols_a_second_that_one_connection_names(edge_with: EdgeWith) -> None:
+    edge = await edge_with(WS_SYMBOL_RATE_PER_CLIENT="1", MAX_SYMBOLS_PER_CLIENT="10")
+    async with crowd(edge), raw(edge) as bomb:
+        await bomb.hello(edge, *range(1, 11))
+        await bomb.text({"type": "unsubscribe", "ids": list(range(1, 11))})
+        assert (await bomb.message())["type"] == "unsubscribed"
+        await bomb.text({"type": "subscribe", "ids": list(range(1, 11)), "requestId": "r"})
+        refused = await bomb.message()
+        assert (refused["code"], refused["retryable"], refused["requestId"]) == ("rate_limited", True, "r")
+        assert "symbols a second" in refused["message"]
+        # More than a connection may ever have is told as that, whatever the rate.
+        await bomb.text({"type": "subscribe", "ids": list(range(1, 12))})
+        assert (await bomb.message())["code"] == "too_many_symbols"
+        assert await pinged(bomb) == "pong"
+
+
+async def test_an_address_whose_clients_keep_misbehaving_waits(edge_with: EdgeWith) -> None:
+    edge = await edge_with(**PROXY, WS_FAULT_RATE_PER_IP="1")
+    statuses = []
+    async with crowd(edge), client_of(edge, THEM) as neighbour:
+        for _ in range(14):
+            async with raw(edge) as bad:
+                answer = await bad.upgrade(X_Forwarded_For=THEM)
+                statuses.append(answer.status)
+                if answer.status != 101:
+                    assert answer.json()["code"] == "too_many_faults"
+                    assert int(answer.headers["retry-after"]) >= 1
+                    continue
+                await bad.send(b"\xff" * 10)
+                assert (await bad.ending())[1] == 1002
+        assert statuses[:10] == [101] * 10
+        assert 429 in statuses
+        assert await pinged(neighbour) == "pong"  # who is in, stays in
+        async with client_of(edge, "203.0.113.10"):
+            pass
+
+
 @pytest.mark.parametrize("scope", ["ip", "key"])
 async def test_messages_a_second_of_those_that_share(edge_with: EdgeWith, scope: str) -> None:
     name = f"WS_COMMAND_RATE_PER_{scope.upper()}"

@@ -91,7 +91,7 @@ async def test_nobody_is_let_in_any_more(tmp_path: Path) -> None:
         gateway.gate.close_all()
         assert await early.ending() == ([], 1001)
         answer = await late.upgrade()
-        assert (answer.status, answer.json()["code"], answer.headers["retry-after"]) == (503, "stopping", "5")
+        assert (answer.status, answer.json()["code"], answer.headers["retry-after"]) == (503, "stopping", "1")
         async with gateway.http() as http:
             ready = await http.get("/ready")
             assert ready.status_code == 503

@@ -1,5 +1,6 @@
 """Services of the edge without sockets."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +21,7 @@ def make_services() -> MakeServices:
 
     def make(**environ: str) -> Services:
         settings, upstream = load(environ), FakeUpstream()
-        hub = Hub(schedule=lambda callback: None, on_wanted=lambda ids: None)
+        hub = Hub(schedule=lambda delay, callback: None, clock=time.monotonic, on_wanted=lambda ids: None)
         tokens = ClientTokens(b"k" * 32, ttl_s=settings.token_ttl_ms / 1000)
         return Services(settings, hub, Gate(settings, hub, tokens, upstream), tokens, upstream, bound_port=lambda: 4005)
 

@@ -217,7 +217,7 @@ async def test_a_connection_that_is_lost_leaves_nothing_and_takes_no_more(servic
     connection.data_received(text({"type": "subscribe", "ids": [2]}))
     connection.connection_lost(None)
     await turns()
-    connection.flush()
+    connection.write(b"nothing")
     connection.tell_upstream(upstream("error"))
     connection.tick(asyncio.get_running_loop().time() + 1000)
     connection.go_away()
@@ -265,6 +265,7 @@ async def test_a_defect_while_one_is_flushed_leaves_the_others_their_quotes(serv
     two, two_transport = await subscribed(services, 1)
     services.hub.publish([quote(1, 1)])
     one._transport = cast(asyncio.Transport, Fragile(one_transport))
+    one.write = one._transport.write
     services.hub.flush()
     assert [message["type"] for message in two_transport.told()] == ["quotes"]
     assert one_transport.ending() == (["internal_error"], CloseCode.INTERNAL_ERROR)

@@ -1,0 +1,177 @@
+"""Who gets the updates of which symbol. An index from symbols to the places their frames are put in.
+
+Places that are gone are taken out when the symbol is next published, or when they are many: to go costs the same
+whether ten or ten thousand want the symbol, and publishing walks a plain list.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+from quotewire.hub.lane import Lane
+from quotewire.hub.outbox import Outbox
+from quotewire.hub.shape import Shape, shape_of
+from quotewire.hub.wants import Wants
+from quotewire.wire.options import Options
+
+Append = Callable[[bytes], None]
+"""The end of a lane's run."""
+
+Slots = dict[int, bytes]
+"""A lane's slots, for symbols in latest mode."""
+
+P = TypeVar("P")
+
+
+class Places(Generic[P]):
+    """The places of one symbol and shape."""
+
+    __slots__ = ("gone", "here")
+
+    def __init__(self) -> None:
+        self.here: list[P] = []
+        self.gone: set[int] | None = None
+
+    def add(self, place: P) -> None:
+        """Put frames there too."""
+        if self.gone is not None and id(place) in self.gone:
+            self.gone.discard(id(place))
+        else:
+            self.here.append(place)
+
+    def remove(self, place: P) -> None:
+        """Put no more frames there. It must be there."""
+        if self.gone is None:
+            self.gone = set()
+        self.gone.add(id(place))
+        if 2 * len(self.gone) > len(self.here):
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Take out those that are gone."""
+        if self.gone:
+            gone = self.gone
+            self.here = [place for place in self.here if id(place) not in gone]
+        self.gone = None
+
+
+class Audience:
+    """Who gets the updates of one symbol."""
+
+    __slots__ = ("count", "outboxes", "runs", "slots", "symbol_id")
+
+    def __init__(self, symbol_id: int) -> None:
+        self.symbol_id = symbol_id
+        self.count = 0
+        self.runs: dict[Shape, Places[Append]] = {}
+        self.slots: dict[Shape, Places[Slots]] | None = None
+        self.outboxes: dict[Outbox, Options] | None = None
+
+    def lane_places(self) -> Iterator[int]:
+        """The identities of all places in lanes."""
+        for places in self.runs.values():
+            yield from map(id, places.here)
+        if self.slots is not None:
+            for slots in self.slots.values():
+                yield from map(id, slots.here)
+
+
+class Audiences:
+    """All audiences, and the set of symbols anyone wants."""
+
+    def __init__(self) -> None:
+        self._audiences: dict[int, Audience] = {}
+        self.of = self._audiences.get
+        """The audience of a symbol, or None."""
+
+    def __len__(self) -> int:
+        return len(self._audiences)
+
+    def wanted(self) -> frozenset[int]:
+        """The ids of all symbols anyone wants."""
+        return frozenset(self._audiences)
+
+    def same(self, symbol_ids: Iterable[int]) -> list[int]:
+        """These ids without repeats, as the very objects in use already: then no client has copies of its own."""
+        found = ((self._audiences.get(symbol_id), symbol_id) for symbol_id in dict.fromkeys(symbol_ids))
+        return [audience.symbol_id if audience is not None else symbol_id for audience, symbol_id in found]
+
+    def add_lane(self, lane: Lane, wants: Wants) -> bool:
+        """Put frames of these symbols in the lane; tells whether any symbol is newly wanted."""
+        before = len(self._audiences)
+        for options, symbol_ids in wants:
+            shape = shape_of(lane.form, options, gaps=lane.gaps)
+            for symbol_id in symbol_ids:
+                audience = self._audience(symbol_id)
+                audience.count += 1
+                if shape.latest:
+                    if audience.slots is None:
+                        audience.slots = {}
+                    _add(audience.slots, shape, lane.filled())
+                else:
+                    _add(audience.runs, shape, lane.append)
+        return len(self._audiences) > before
+
+    def remove_lane(self, lane: Lane, wants: Wants) -> bool:
+        """Put no more frames of these symbols in the lane; tells whether any symbol is now wanted by nobody."""
+        before = len(self._audiences)
+        for options, symbol_ids in wants:
+            shape = shape_of(lane.form, options, gaps=lane.gaps)
+            for symbol_id in symbol_ids:
+                audience = self._audiences[symbol_id]
+                if shape.latest:
+                    assert audience.slots is not None, "a lane in the index is in its symbols' audiences"
+                    _remove(audience.slots, shape, lane.filled())
+                else:
+                    _remove(audience.runs, shape, lane.append)
+                self._discount(audience)
+        return len(self._audiences) < before
+
+    def add_outbox(self, outbox: Outbox, wants: Wants) -> bool:
+        """Put updates of these symbols in the outbox; tells whether any symbol is newly wanted."""
+        before = len(self._audiences)
+        for options, symbol_ids in wants:
+            for symbol_id in symbol_ids:
+                audience = self._audience(symbol_id)
+                audience.count += 1
+                if audience.outboxes is None:
+                    audience.outboxes = {}
+                audience.outboxes[outbox] = options
+        return len(self._audiences) > before
+
+    def remove_outbox(self, outbox: Outbox, wants: Wants) -> bool:
+        """Put no more updates of these symbols in the outbox; tells whether any symbol is now wanted by nobody."""
+        before = len(self._audiences)
+        for _, symbol_ids in wants:
+            for symbol_id in symbol_ids:
+                audience = self._audiences[symbol_id]
+                assert audience.outboxes is not None, "an outbox in the index is in its symbols' audiences"
+                del audience.outboxes[outbox]
+                if not audience.outboxes:
+                    audience.outboxes = None
+                self._discount(audience)
+        return len(self._audiences) < before
+
+    def _audience(self, symbol_id: int) -> Audience:
+        audience = self._audiences.get(symbol_id)
+        if audience is None:
+            audience = self._audiences[symbol_id] = Audience(symbol_id)
+        return audience
+
+    def _discount(self, audience: Audience) -> None:
+        audience.count -= 1
+        if not audience.count:
+            del self._audiences[audience.symbol_id]
+
+
+def _add(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:
+    places = index.get(shape)
+    if places is None:
+        places = index[shape] = Places()
+    places.add(place)
+
+
+def _remove(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:
+    places = index[shape]
+    places.remove(place)
+    if not places.here:
+        del index[shape]

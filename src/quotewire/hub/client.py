@@ -1,0 +1,34 @@
+"""What the hub needs of a connection."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from quotewire.wire.codec import Form
+from quotewire.wire.messages import UpstreamState
+
+if TYPE_CHECKING:
+    from quotewire.hub.lane import Lane
+    from quotewire.hub.outbox import Outbox
+
+
+class Client(Protocol):
+    """One client. `lane` and `outbox` are the hub's own marks: at most one of them is set."""
+
+    form: Form
+    write: Callable[[bytes], None]
+    lane: "Lane | None"
+    outbox: "Outbox | None"
+
+    @property
+    def hears_gaps(self) -> bool:
+        """Whether the client takes `gap` messages. Never changes once it is attached."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether its socket takes nothing now."""
+
+    def failed(self, where: str, error: Exception) -> None:
+        """Our own code raised while it served this client."""
+
+    def tell_upstream(self, state: UpstreamState) -> None:
+        """Tell the client that the upstream changed, if its dialect does."""

@@ -1,0 +1,130 @@
+"""Clients that want the same in the same shape are owed the same: they share one lane, and its bytes are joined once.
+
+A lane holds what was published since its last flush as frames that all lanes of a shape share. A client that wants
+what nobody else wants has a lane to itself. Only clients that keep up are in lanes; see `outbox` for the others.
+"""
+
+from collections.abc import Mapping
+
+from quotewire.hub.client import Client
+from quotewire.hub.wants import Wants
+from quotewire.wire.codec import Form, skipped_frame
+
+LaneKey = tuple[Form, bool, Wants]
+
+
+class Tally:
+    """What was written to clients: frames and bytes; updates replaced by newer ones, and updates told as gaps."""
+
+    __slots__ = ("bytes", "frames", "gapped", "skipped")
+
+    def __init__(self) -> None:
+        self.frames = self.bytes = self.gapped = self.skipped = 0
+
+
+class Lane:
+    """The frames owed to its members since the last flush."""
+
+    __slots__ = ("append", "form", "gaps", "late", "members", "run", "slots", "wants")
+
+    def __init__(self, key: LaneKey) -> None:
+        self.form, self.gaps, self.wants = key
+        self.members: set[Client] = set()
+        self.run: list[bytes] = []
+        self.append = self.run.append
+        self.slots: dict[int, bytes] | None = None  # of the symbols wanted in latest mode; never replaced once made
+        self.late: dict[Client, int] | None = None  # who came after so many frames of the run
+
+    @property
+    def key(self) -> LaneKey:
+        """By what clients find the lane they belong in."""
+        return self.form, self.gaps, self.wants
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is owed."""
+        return bool(self.run or self.slots)
+
+    def filled(self) -> dict[int, bytes]:
+        """The slots, made on first need."""
+        if self.slots is None:
+            self.slots = {}
+        return self.slots
+
+    def enter(self, client: Client) -> None:
+        """Be owed what comes from now on. Not while slots are filled: what is in them cannot be told apart."""
+        assert not self.slots, "a lane with filled slots takes nobody"
+        self.members.add(client)
+        client.lane = self
+        if self.run:
+            self.mark(client)
+
+    def leave(self, client: Client) -> None:
+        """Be owed nothing more."""
+        self.members.discard(client)
+        client.lane = None
+        if self.late is not None:
+            self.late.pop(client, None)
+
+    def mark(self, client: Client) -> None:
+        """This client has had all there is in the run by now."""
+        if self.late is None:
+            self.late = {}
+        self.late[client] = len(self.run)
+
+    def owed(self, client: Client, repeats: Mapping[int, int]) -> list[bytes]:
+        """What this member has not had."""
+        since = self.late.get(client, 0) if self.late is not None else 0
+        return [*self.run[since:], *self._slotted(repeats)[1]]
+
+    def _slotted(self, repeats: Mapping[int, int]) -> tuple[int, list[bytes]]:
+        """How many updates were replaced in the slots, and the frames that tell of them."""
+        if not self.slots:
+            return 0, []
+        frames = list(self.slots.values())
+        skipped = sum(repeats.get(symbol_id, 0) for symbol_id in self.slots) if repeats else 0
+        if skipped and self.form is not Form.PLAIN:
+            frames.insert(0, skipped_frame(skipped, self.form))
+        return skipped, frames
+
+    def flush(self, tally: Tally, repeats: Mapping[int, int]) -> None:
+        """Write to each member what it is owed, in one write of bytes joined once."""
+        run, members = self.run, self.members
+        if self.slots:
+            skipped, frames = self._slotted(repeats)
+            tally.skipped += skipped * len(members)
+            run.extend(frames)
+            self.slots.clear()
+        count = len(run)
+        if not count:
+            return
+        data = run[0] if count == 1 else b"".join(run)
+        if self.late is not None:
+            self._flush_late(data, tally)
+            return
+        run.clear()
+        tally.frames += count * len(members)
+        tally.bytes += len(data) * len(members)
+        # A copy: whoever takes no more leaves the lane on the spot.
+        for client in tuple(members):
+            try:
+                client.write(data)
+            except Exception as error:  # noqa: BLE001  the others are owed theirs; `failed` reports it
+                client.failed("flush", error)
+
+    def _flush_late(self, data: bytes, tally: Tally) -> None:
+        run, late = self.run.copy(), self.late or {}
+        self.run.clear()
+        self.late = None
+        tails = {0: data}
+        for client in tuple(self.members):
+            since = late.get(client, 0)
+            owed = tails.get(since)
+            if owed is None:
+                owed = tails[since] = b"".join(run[since:])
+            tally.frames += len(run) - since
+            tally.bytes += len(owed)
+            try:
+                client.write(owed)
+            except Exception as error:  # noqa: BLE001  the others are owed theirs; `failed` reports it
+                client.failed("flush", error)

@@ -1,0 +1,46 @@
+"""The shapes quotes are sent in: one frame is made of each update for each shape, whatever the number of clients."""
+
+from quotewire.wire.codec import EncodedQuote, Form
+from quotewire.wire.options import Mode, Options
+
+
+class Shape:
+    """One shape. Made by `shape_of`, which gives the same object for the same shape: compared by identity."""
+
+    __slots__ = ("delta", "fields", "form", "gaps", "latest")
+
+    def __init__(self, form: Form, options: Options, *, gaps: bool) -> None:
+        self.form = form
+        self.fields = options.fields
+        self.delta = options.delta
+        self.latest = options.mode is Mode.LATEST
+        self.gaps = gaps
+
+    def frame(self, update: EncodedQuote, base: EncodedQuote | None) -> bytes:
+        """The frame for those who were last sent `base`."""
+        return frame_of(update, base, self.form, self.fields, delta=self.delta)
+
+
+_shapes: dict[tuple[Form, tuple[str, ...] | None, bool, bool, bool], Shape] = {}
+MAX_SHAPES = 10_000
+"""Shapes remembered. Clients choose fields as they like; past this, equal shapes may be two objects, and work."""
+
+
+def shape_of(form: Form, options: Options, *, gaps: bool) -> Shape:
+    """The shape of a subscription; `gaps` when the client takes `gap` messages."""
+    key = (form, options.fields, options.delta, options.mode is Mode.LATEST, gaps)
+    shape = _shapes.get(key)
+    if shape is None:
+        shape = Shape(form, options, gaps=gaps)
+        if len(_shapes) < MAX_SHAPES:
+            _shapes[key] = shape
+    return shape
+
+
+def frame_of(
+    update: EncodedQuote, base: EncodedQuote | None, form: Form, fields: tuple[str, ...] | None, *, delta: bool
+) -> bytes:
+    """Frame an update: what changed since `base` where that was asked and there is one of its count, else all of it."""
+    if delta and base is not None and base.epoch == update.epoch:
+        return update.delta_frame(form, base.quote, fields)
+    return update.frame(form, fields)
