@@ -148,6 +148,7 @@ class Gateway:
                 world=self.world,
             )
             self.upstream = upstream
+            watch.quotes.want(self.wanted)
             upstream.want(self.wanted)
             self.network.later(2.0, self.network.running.add, process.name)
             await upstream.run()
@@ -223,6 +224,7 @@ class Gateway:
     def want(self, symbol_ids: frozenset[int]) -> None:
         """Clients want these now."""
         self.wanted = symbol_ids
+        self.network.watch.quotes.want(symbol_ids)
         if self.upstream is not None and self.process is not None:
             self.in_process(self.upstream.want, symbol_ids)
 

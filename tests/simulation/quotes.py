@@ -87,6 +87,7 @@ class QuoteWatch:
 
     watch: Watcher
     seen: dict[int, Seen] = field(default_factory=dict)
+    _wanted: frozenset[int] = frozenset()
     _owed: dict[int, deque[Owed]] = field(default_factory=dict)
     _speakers: dict[int, dict[int, Bearer]] = field(default_factory=dict)  # sockets that have spoken of a symbol
     _joined_at: dict[int, float] = field(default_factory=dict)
@@ -109,6 +110,12 @@ class QuoteWatch:
         self._newest.clear()
         self._data_at.clear()
 
+    def want(self, symbol_ids: frozenset[int]) -> None:
+        """Clients want these now; of others they are owed nothing."""
+        for symbol_id in self._wanted - symbol_ids:
+            self._owed.pop(symbol_id, None)
+        self._wanted = symbol_ids
+
     def delivered(self, wire: Bearer, versions: dict[int, int]) -> None:
         """The gateway has read a frame."""
         now = self.watch.now()
@@ -122,7 +129,7 @@ class QuoteWatch:
             self._speaks(wire, symbol_id, now)
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
-            if version > newest:
+            if version > newest and symbol_id in self._wanted:
                 self._owe(symbol_id, version, now)
 
     def asked_anew(self, person: str, symbol_ids: Iterable[int]) -> None:
