@@ -58,11 +58,12 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"print_quotes.py", "two_readers.py"}
 
 
-async def test_the_first_program_of_the_guide(url: str) -> None:
-    await output(at(url, BLOCKS[0]), "AAPL", "SHOP.TO")
+@pytest.mark.parametrize(
+    ("block", "words"), [(0, ("AAPL", "SHOP.TO")), (1, ("AAPL", "volume None")), (2, ()), (3, ())], ids=str
+)
+async def test_every_program_of_the_guide_runs_as_it_is_printed(url: str, block: int, words: tuple[str, ...]) -> None:
+    await output(at(url, BLOCKS[block]) + ("" if words else "\nprint('passed')\n"), *(words or ("passed",)))
 
 
-async def test_the_guide_on_testing() -> None:
-    lines = "".join(f"    {line}\n" for line in BLOCKS[-1].splitlines())
-    imports = "import asyncio, quotewire\nfrom quotewire.testing.scripted_gateway import ScriptedGateway\n"
-    await output(f"{imports}async def main():\n{lines}asyncio.run(main())\nprint('passed')\n", "passed")
+def test_every_program_of_the_guide_is_tested() -> None:
+    assert len(BLOCKS) == 4

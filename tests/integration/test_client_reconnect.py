@@ -62,14 +62,14 @@ async def test_a_lost_line_is_repaired_and_quotes_go_on(gateway: ScriptedGateway
         latest = client.latest("AAPL")
         assert latest is not None
         assert latest.freshness is quotewire.Freshness.STALE
-        gateway.publish("AAPL")  # missed: it comes with the snapshot
+        gateway.publish("AAPL")  # missed: it is replayed
         await reached(client, State.CONNECTED)
         assert await take(stream, 1) == [("AAPL", 2)]
         gateway.publish("SHOP.TO")
         assert await take(stream, 1) == [("SHOP.TO", 2)]
         ids = [conversation.of(Hello)[0].connection_id for conversation in gateway.conversations]
         assert ids == ["ws-1-test", "ws-1-test"]
-        assert [message.ids for message in only(gateway).of(Subscribe)] == [[8049, 7]]
+        assert [message.resume for message in only(gateway).of(Subscribe)] == [[(8049, 1, 1), (7, 1, 1)]]
         assert client.get_metrics().reconnection_count == 1
 
 

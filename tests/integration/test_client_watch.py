@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import pytest
 
 from quotewire.testing.scripted_gateway import ScriptedGateway
+from quotewire.wire.messages import Gaps, Subscribe
+from quotewire.wire.options import Cause, Gap, Mode
 from tests.integration.client_tools import PATIENCE_S, SYMBOLS, eventually
 
 
@@ -174,3 +176,24 @@ async def test_a_terminal_gets_the_table(gateway: ScriptedGateway) -> None:
         _, err = await program.communicate()
     os.close(ours)
     assert (program.returncode, err) == (130, b"")
+
+
+async def test_a_gap_is_a_line_on_standard_error_and_wishes_reach_the_gateway(gateway: ScriptedGateway) -> None:
+    words = ("--mode", "every", "--delta", "--json", "--count", "2", "--url", gateway.url)
+    program = await start("AAPL", *words)
+    await subscribed(gateway)
+    (conversation,) = gateway.open
+    (command,) = conversation.of(Subscribe)
+    assert (command.mode, command.delta) == (Mode.EVERY, True)
+    gateway.next_quote("AAPL")
+    conversation.say(Gaps(gaps=[Gap("AAPL", 8049, 1, 2, 2, None, None, Cause.SLOW)]))
+    gateway.publish("AAPL")
+    seen = await ended(program)
+    assert [json.loads(line)["sequence"] for line in seen.out.splitlines()] == [1, 3]
+    assert seen.err == "quotewire watch: AAPL: updates 2 to 2 of epoch 1 will not come (slow)\n"
+
+
+@pytest.mark.parametrize("words", [("--max-rate", "-1"), ("--mode", "now"), ("--mode", "every", "--max-rate", "5")])
+async def test_a_wish_that_cannot_be_is_a_mistake(words: tuple[str, ...]) -> None:
+    seen = await ended(await start("AAPL", *words))
+    assert seen.code == 2

@@ -14,9 +14,12 @@ from quotewire.cli.watch_table import Screen
 from quotewire.client.api import DEFAULT_URL
 from quotewire.client.errors import describe
 from quotewire.client.stream import QuoteStream
+from quotewire.client.wishes import wish
 from quotewire.errors import ConfigurationError, QuotewireError
 from quotewire.market.symbol import Symbol
 from quotewire.resilience.backoff import Backoff
+from quotewire.wire.options import Mode
+from quotewire.wire.wishes import MAX_RATE, MIN_RATE
 
 NAME: Final = "watch"
 HELP: Final = "show live quotes in the terminal"
@@ -39,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON object per update, a line each, instead of a table"
     )
     parser.add_argument("--count", type=_count, metavar="N", help="end after N updates")
+    parser.add_argument("--mode", choices=[*Mode], default=Mode.ADAPTIVE, help="which updates come (default: adaptive)")
+    parser.add_argument(
+        "--max-rate", type=_rate, default=0.0, metavar="R", help="at most R updates a second and symbol"
+    )
+    parser.add_argument("--delta", action="store_true", help="only changes travel; what is shown is whole")
     parser.add_argument("--fields", type=_fields, metavar="A,B", help="with --json: only these fields of each quote")
 
 
@@ -46,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     """Watch until interrupted, or until `--count` updates were seen."""
     if args.fields and not args.json:
         raise ConfigurationError("--fields goes with --json")
+    if args.max_rate and args.mode == Mode.EVERY:
+        raise ConfigurationError("--max-rate goes with no --mode every")
     asyncio.run(_watch(args, address(args.url, os.environ)))
     return 0
 
@@ -59,7 +69,15 @@ async def _watch(args: argparse.Namespace, url: str) -> None:
     names = [int(name) if name.isdecimal() else name for name in dict.fromkeys(args.symbols)]
     notes = Notes()
     async with quotewire.connect(url, lifecycle=LIFECYCLE, on_state=notes.changed) as client:
-        stream = client.quotes(*names, on_error="skip")
+        stream = client.quotes(
+            *names,
+            on_error="skip",
+            fields=args.fields,
+            max_rate=args.max_rate,
+            delta=args.delta,
+            mode=args.mode,
+            on_gap=notes.missed,
+        )
         await stream.subscribe()
         for result in stream.refused:
             notes.say(describe(result))
@@ -135,6 +153,12 @@ class Notes:
         """One line."""
         print(f"quotewire watch: {text}", file=sys.stderr, flush=True)
 
+    def missed(self, gap: quotewire.Gap) -> None:
+        """Called by the client for each hole."""
+        if not self.quiet:
+            span = f"updates {gap.from_sequence} to {gap.to_sequence} of epoch {gap.epoch}"
+            self.say(f"{gap.symbol or gap.symbol_id}: {span} will not come ({gap.cause})")
+
     def changed(self, state: quotewire.ClientState) -> None:
         """Called by the client on each change."""
         known, lost = self._shown is not None, state.state not in (self._shown, quotewire.State.DISCONNECTED)
@@ -153,6 +177,14 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no count; a whole number from 1 is")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        return wish(None, float(text), False, Mode.ADAPTIVE).max_rate
+    except ValueError:
+        told = f"{text!r} is no rate; {MIN_RATE:g} to {MAX_RATE:g} updates a second are, and 0 for no limit"
+        raise argparse.ArgumentTypeError(told) from None
 
 
 def _fields(text: str) -> tuple[str, ...]:

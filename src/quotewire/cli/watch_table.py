@@ -87,7 +87,8 @@ class Screen:
             close = self._closes.get(quote.symbol) if quote else None
             cells = dict(zip(COLUMNS, row(str(name), quote, close, now_ms), strict=True))
             table.add_row(*(cells[title] for title in shown))
-        self._live.update(Group(header(self._client.state, self._url, self._stream.skipped), table), refresh=True)
+        head = header(self._client.state, self._url, self._stream.skipped, len(self._stream.gaps))
+        self._live.update(Group(head, table), refresh=True)
 
 
 def columns(width: int) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ def columns(width: int) -> tuple[str, ...]:
     return tuple(title for title in COLUMNS if title not in left_out)
 
 
-def header(state: ClientState, url: str, skipped: int) -> Text:
+def header(state: ClientState, url: str, skipped: int, gaps: int = 0) -> Text:
     """The connection in a line or two: state, person, latency, and what is wrong if something is."""
     line = Text.assemble((f"● {state.state}", STATE_STYLES[state.state]))
     line.append(f"  {state.person or NOTHING}  {url}")
@@ -104,6 +105,8 @@ def header(state: ClientState, url: str, skipped: int) -> Text:
         line.append(f"  {state.latency_ms:.0f} ms", "red" if state.quality == "poor" else "")
     if skipped:
         line.append(f"  {skipped} skipped", "dim")
+    if gaps:
+        line.append(f"  {gaps} gaps", "yellow")
     if state.upstream is not None and state.upstream.state != State.CONNECTED:
         line.append(f"\nthe gateway's own connection: {state.upstream.state} ({state.upstream.reason})", "yellow")
     if state.detail and state.state is not State.CONNECTED:

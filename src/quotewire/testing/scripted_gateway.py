@@ -4,8 +4,9 @@
         stream = client.quotes("AAPL")
         gateway.publish("AAPL", bid_price=101.5)
 
-It answers `hello`, `subscribe`, `unsubscribe`, `ping` and the HTTP paths a client needs. `conversations` holds what
-each connection said; the switches below make it misbehave.
+It answers `hello`, `subscribe`, `unsubscribe`, `ping` and the HTTP paths a client needs, in JSON and MessagePack, and
+replays what a client missed as far as `history` goes. `conversations` holds what each connection said; the switches
+below make it misbehave.
 """
 
 import asyncio
@@ -23,11 +24,14 @@ from websockets.typing import Subprotocol
 
 from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire import messages as wire
+from quotewire.wire.capabilities import Capability, agree
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
+from quotewire.wire.options import Cause, Gap
 
 STOP_TIMEOUT_S = 2.0
 
-_client_message = msgspec.json.Decoder(wire.ClientMessage)
+_from_json = msgspec.json.Decoder(wire.ClientMessage)
+_from_msgpack = msgspec.msgpack.Decoder(wire.ClientMessage)
 UPSTREAM = wire.UpstreamState(state="connected", reason="authenticated", since=0, person="alice")
 
 
@@ -41,7 +45,9 @@ class Conversation:
         self.close_code: int | None = None
         self._gateway = gateway
         self._writer = writer
-        self._protocol = ServerProtocol(subprotocols=[Subprotocol(wire.SUBPROTOCOL_JSON)])
+        known = [Subprotocol(name) for name in (wire.SUBPROTOCOL_JSON, wire.SUBPROTOCOL_MSGPACK)]
+        self._protocol = ServerProtocol(subprotocols=known)
+        self._agreed: frozenset[Capability] = frozenset()
 
     def of(self, kind: type[wire.Message]) -> list[Any]:
         """What was heard of one type."""
@@ -52,10 +58,17 @@ class Conversation:
         """Whether it still is."""
         return self._protocol.state is OPEN and not self._writer.is_closing()
 
+    @property
+    def binary(self) -> bool:
+        """Whether it is in MessagePack."""
+        return self._protocol.subprotocol == wire.SUBPROTOCOL_MSGPACK
+
     def say(self, message: wire.Message | bytes) -> None:
-        """Send a message, or any text."""
+        """Send a message, or any bytes as a message of the kind spoken here."""
         if self.open:
-            self._protocol.send_text(message if isinstance(message, bytes) else msgspec.json.encode(message))
+            encode = msgspec.msgpack.encode if self.binary else msgspec.json.encode
+            data = message if isinstance(message, bytes) else encode(message)
+            (self._protocol.send_binary if self.binary else self._protocol.send_text)(data)
             self._flush()
 
     def close(self, code: CloseCode | int, reason: str = "") -> None:
@@ -91,9 +104,9 @@ class Conversation:
                 self._writer.write(data)
 
     def _hear(self, event: object) -> None:
-        if getattr(event, "opcode", None) is not Opcode.TEXT:
+        if getattr(event, "opcode", None) is not (Opcode.BINARY if self.binary else Opcode.TEXT):
             return
-        message = _client_message.decode(event.data)  # type: ignore[attr-defined]
+        message = (_from_msgpack if self.binary else _from_json).decode(event.data)  # type: ignore[attr-defined]
         self.heard.append(message)
         if not self._gateway.mute:
             self._answer(message)
@@ -104,12 +117,7 @@ class Conversation:
             case wire.Hello():
                 self._welcome(message)
             case wire.Subscribe():
-                results = self._gateway.results(message)
-                granted = [result.symbol_id for result in results if result.ok and result.symbol_id is not None]
-                self.wanted.update(granted)
-                self.say(wire.Subscribed(request_id=request_id, results=results))
-                known = [quote for key in granted if (quote := self._gateway.quotes.get(key))]
-                self.say(wire.Snapshot(request_id=request_id, quotes=known))
+                self._subscribe(message)
             case wire.Unsubscribe():
                 results = self._gateway.results(message)
                 self.wanted -= {result.symbol_id for result in results if result.symbol_id is not None}
@@ -117,12 +125,29 @@ class Conversation:
             case wire.Ping():
                 self.say(wire.Pong(request_id=request_id, timestamp=message.timestamp, server_time=0))
 
+    def _subscribe(self, message: wire.Subscribe) -> None:
+        gateway, request_id = self._gateway, message.request_id
+        results = gateway.results(message)
+        granted = [result.symbol_id for result in results if result.ok and result.symbol_id is not None]
+        self.wanted.update(granted)
+        self.say(wire.Subscribed(request_id=request_id, results=results))
+        missed = {key: gateway.since(key, epoch, sequence) for key, epoch, sequence in message.resume if key in granted}
+        gaps = [gateway.gap(key, epoch, sequence) for key, epoch, sequence in message.resume if missed.get(key) is None]
+        if gaps and Capability.GAP in self._agreed:
+            self.say(wire.Gaps(request_id=request_id, gaps=gaps))
+        shown = [quote for key in granted if missed.get(key) is None and (quote := gateway.quotes.get(key))]
+        self.say(wire.Snapshot(request_id=request_id, quotes=shown))
+        replay = [quote for quotes in missed.values() for quote in quotes or ()]
+        if replay:
+            self.say(wire.Quotes(quotes=replay))
+
     def _welcome(self, hello: wire.Hello) -> None:
         if hello.token not in self._gateway.tokens:
             told = "the token is wrong or expired"
             self.say(wire.Error(code=ErrorCode.UNAUTHORIZED, message=told, retryable=True))
             self.close(CloseCode.TOKEN_REFUSED)
             return
+        self._agreed = agree(hello.capabilities)
         welcome = wire.Welcome(
             request_id=hello.request_id,
             protocol=wire.PROTOCOL_VERSION,
@@ -134,6 +159,7 @@ class Conversation:
             max_message_bytes=self._gateway.max_message_bytes,
             max_symbols=5_000,
             upstream=UPSTREAM,
+            capabilities=sorted(self._agreed),
         )
         self.say(welcome)
 
@@ -148,6 +174,7 @@ class ScriptedGateway:
     def __init__(self, symbols: dict[str, int]) -> None:
         self.symbols = symbols
         self.quotes: dict[int, Quote] = {}
+        self.history: dict[int, list[Quote]] = {}
         self.conversations: list[Conversation] = []
         self.requests: list[tuple[str, bytes]] = []
         self.tokens: set[str] = set()
@@ -220,7 +247,25 @@ class ScriptedGateway:
             **fields,
         )
         self.quotes[symbol_id] = quote
+        self.history.setdefault(symbol_id, []).append(quote)
         return quote
+
+    def since(self, symbol_id: int, epoch: int, sequence: int) -> list[Quote] | None:
+        """The updates after this position; None when they are not all in `history`."""
+        newest = self.quotes.get(symbol_id)
+        if newest is None or newest.epoch != epoch or newest.sequence < sequence:
+            return None
+        kept = [quote for quote in self.history[symbol_id] if quote.epoch == epoch and quote.sequence > sequence]
+        return kept if len(kept) == newest.sequence - sequence else None
+
+    def gap(self, symbol_id: int, epoch: int, sequence: int) -> Gap:
+        """What somebody at this position will not get."""
+        newest = self.quotes.get(symbol_id)
+        last = 0 if newest is None else newest.sequence - 1
+        if newest is not None and newest.epoch == epoch:
+            return Gap(newest.symbol, symbol_id, epoch, sequence + 1, last, None, None, Cause.HISTORY)
+        symbol = "" if newest is None else newest.symbol
+        return Gap(symbol, symbol_id, self.epoch, 1, last, None, None, Cause.EPOCH)
 
     @property
     def open(self) -> Iterator[Conversation]:
@@ -230,6 +275,8 @@ class ScriptedGateway:
     def results(self, message: wire.Subscribe | wire.Unsubscribe) -> list[wire.SymbolResult]:
         """The verdict on every symbol of a command."""
         names: list[str | int] = [*message.symbols, *message.ids]
+        if isinstance(message, wire.Subscribe):
+            names += [symbol_id for symbol_id, _, _ in message.resume if symbol_id not in message.ids]
         return [self.result(name) for name in names]
 
     def result(self, name: str | int) -> wire.SymbolResult:
