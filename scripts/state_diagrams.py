@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from quotewire.edge import drain
 from quotewire.questrade import tokens
 from quotewire.resilience import breaker, lifecycle_table
 from quotewire.resilience.lifecycle_types import Link
@@ -67,6 +68,16 @@ def session_edges() -> list[Edge]:
     ]
 
 
+def drain_edges() -> list[Edge]:
+    """Where each event may lead a gateway that leaves; staying is left out."""
+    return [
+        (phase.value, target.value, event.__name__)
+        for (phase, event), rule in drain.TRANSITIONS.items()
+        for target in sorted(rule.targets)
+        if target is not phase
+    ]
+
+
 def breaker_table() -> str:
     """What a breaker does with each event in each state."""
     rows = ["| state | event | does |", "|---|---|---|"]
@@ -90,6 +101,10 @@ def page() -> str:
             breaker_table(),
             "## Client session, the server's side (`wire/session.py`)\n",
             diagram(session.Phase.AUTHENTICATING.value, session_edges()),
+            "## Drain (`edge/drain.py`)\n",
+            "`Asked` is SIGTERM or `POST /admin/drain`, `Hastened` a second SIGTERM or SIGINT, `Looked` the passing of"
+            " time.\n",
+            diagram(drain.Phase.SERVING.value, drain_edges()),
         ]
     )
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quotewire import app, settings
-from quotewire.edge.server import bind
 from quotewire.simulator import Simulator, SimulatorConfig
 from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.world import REAL, World
@@ -61,7 +60,7 @@ async def running(
         directory = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quotewire-demo-")))
         wanted = settings.load({**DEFAULTS, **environ, **({} if port is None else {"PORT": str(port)})})
         # Bound first: a port in use is said before anything else starts.
-        listener = stack.enter_context(contextlib.closing(bind(wanted.host, wanted.port)))
+        listener = stack.enter_context(contextlib.closing(app.listen(wanted)))
         async with Simulator(config) as simulator:
             chosen = settings_for(simulator, environ, directory, port=port)
             async with app.running(chosen, listener, tuning=tuning, world=world) as gateway:

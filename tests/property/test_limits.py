@@ -18,7 +18,7 @@ class Shares(RuleBasedStateMachine):
 
     @initialize(capacity=st.integers(1, 4))
     def begin(self, capacity: int) -> None:
-        allowance = Allowance(CONNECTIONS, SYMBOLS, HANDSHAKES, COMMANDS, TOKENS)
+        allowance = Allowance(CONNECTIONS, SYMBOLS, HANDSHAKES, COMMANDS, TOKENS, TOKENS)
         self.limiter = Limiter(Limits(allowance, allowance), capacity=capacity)
         self.now = 0.0
         self.seats: list[tuple[Seat, str, str | None]] = []

@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _serve(config: SimulatorConfig, port: int | None) -> None:
-    stop = app.stop_signal()
+    signals = app.StopSignals()
     async with demo.running(config, os.environ, port=port) as running:
         print(f"dashboard   {running.gateway.url}/")
         print(f"API         {running.gateway.url}/docs")
         print(f"simulator   {running.simulator.control_url}/faults", flush=True)
         print("Ctrl-C stops it.", flush=True)
-        await running.gateway.until(stop)
+        await running.gateway.until(signals.reach(running.gateway.services.gate.drain))

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quotewire.edge import routes_auth, routes_market, routes_ops
+from quotewire.edge import routes_admin, routes_auth, routes_market, routes_ops
 from quotewire.edge.answers import Refused, failure, request_id
 from quotewire.edge.gate import Gate
 from quotewire.edge.services import Services
@@ -142,7 +142,7 @@ def create(services: Services) -> FastAPI:
             max_age=600,
         )
     _handle_failures(app)
-    for module in (routes_auth, routes_market, routes_ops):
+    for module in (routes_auth, routes_market, routes_ops, routes_admin):
         app.include_router(module.router(services))
     _serve_dashboard(app)
     _describe_refusals(app)

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quotewire.edge.addresses import client_address
 from quotewire.edge.answers import choose_request_id
-from quotewire.edge.gate import Gate
+from quotewire.edge.gate import STOPPING, Admitted, Gate
 from quotewire.edge.websocket import Connection
 from quotewire.wire.handshake import Opening, Refusal, accept, identity, refuse
 
@@ -149,7 +149,29 @@ class HttpProtocol(HttpToolsProtocol):
         verdict = self.gate.admit(opening, address)
         if isinstance(verdict, Refusal):
             self._refuse(verdict)
+        elif self.gate.whole is None:
+            self._open(opening, address, verdict, rest)
+        else:
+            self.transport.pause_reading()
+            self.gate.own(self.loop.create_task(self._ask_whole(opening, address, verdict, rest)))
+
+    async def _ask_whole(self, opening: Opening, address: str, admitted: Admitted, rest: bytes) -> None:
+        """This process is one of several: the connection needs a place in the whole gateway, too."""
+        refusal = await self.gate.admit_to_whole(address)
+        if refusal is None and not self.gate.draining and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._open(opening, address, admitted, rest)
             return
+        admitted.seat.leave()
+        if refusal is None:
+            self.gate.left_whole(address)
+            refusal = STOPPING
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._refuse(refusal)
+
+    def _open(self, opening: Opening, address: str, verdict: Admitted, rest: bytes) -> None:
+        """The socket becomes a WebSocket."""
         caller = identity(opening)
         connection_id = caller.connection_id or self.gate.new_connection_id()
         self.transport.write(

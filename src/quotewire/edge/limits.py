@@ -17,6 +17,7 @@ CAPACITY = 100_000
 
 COMMAND_BURST_S = 4.0
 RATE_BURST_S = 2.0
+FAULT_BURST_S = 10.0
 """A bucket holds what its rate gives in that time."""
 
 PLACE_RETRY_S = 10.0
@@ -36,6 +37,7 @@ class Limit(StrEnum):
     COMMANDS = "commands"
     SYMBOLS = "symbols"
     TOKENS = "tokens"
+    FAULTS = "faults"
 
 
 class Scope(StrEnum):
@@ -51,6 +53,7 @@ _SAID = {
     Limit.COMMANDS: "{whom} may send {allowed} messages a second",
     Limit.SYMBOLS: "{whom} may want {allowed} symbols",
     Limit.TOKENS: "{whom} may ask for {allowed} tokens a second",
+    Limit.FAULTS: "connections of {whom} end by the client's fault more than {allowed} times a second; wait",
 }
 _WHOM = {Scope.ADDRESS: "this address", Scope.KEY: "this key"}
 
@@ -90,6 +93,7 @@ class Allowance:
     handshakes: Rate
     commands: Rate
     tokens: Rate
+    faults: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,14 @@ class Limits:
         each, rate = settings.max_connections_per_ip, settings.command_rate_per_client
         together = settings.command_rate_per_ip or each * rate
         tokens = Rate.of(settings.token_rate_per_ip, at_least=each)
+        faults = Rate.of(settings.fault_rate_per_ip, burst_s=FAULT_BURST_S)
         address = Allowance(
             connections=each,
             symbols=settings.max_symbols_per_ip or each * settings.max_symbols_per_client,
             handshakes=Rate.of(settings.handshake_rate_per_ip, at_least=each),
             commands=Rate.of(together, burst_s=COMMAND_BURST_S),
             tokens=tokens,
+            faults=faults,
         )
         key = Allowance(
             connections=settings.max_connections_per_key,
@@ -118,6 +124,7 @@ class Limits:
             handshakes=Rate.of(settings.handshake_rate_per_key),
             commands=Rate.of(settings.command_rate_per_key),
             tokens=tokens,
+            faults=faults,
         )
         return cls(address, key)
 
@@ -133,11 +140,16 @@ class Bucket:
 
     def take(self, rate: Rate, now: float) -> float:
         """Take one; 0.0 when there was one, else in how many seconds there is."""
+        wait_s = self.wait_s(rate, now)
+        if wait_s == 0.0:
+            self._spent += 1.0
+        return wait_s
+
+    def wait_s(self, rate: Rate, now: float) -> float:
+        """In how many seconds there is one; 0.0 when there is one now."""
         self._refill(rate, now)
-        if self._spent + 1.0 > rate.burst + ROUNDING:
-            return (self._spent + 1.0 - rate.burst) / rate.per_s
-        self._spent += 1.0
-        return 0.0
+        short = self._spent + 1.0 - rate.burst
+        return short / rate.per_s if short > ROUNDING else 0.0
 
     def full(self, rate: Rate, now: float) -> bool:
         """Whether it is as good as a new one."""
@@ -153,7 +165,7 @@ class Bucket:
 class Account:
     """What one address or key has, and has used."""
 
-    __slots__ = ("commands", "connections", "handshakes", "symbols", "tokens")
+    __slots__ = ("commands", "connections", "faults", "handshakes", "symbols", "tokens")
 
     def __init__(self, now: float) -> None:
         self.connections = 0
@@ -161,6 +173,7 @@ class Account:
         self.handshakes = Bucket(now)
         self.commands = Bucket(now)
         self.tokens: Bucket | None = None
+        self.faults: Bucket | None = None
 
     def idle(self, allowed: Allowance, now: float) -> bool:
         """Whether a new account would be no different."""
@@ -169,6 +182,7 @@ class Account:
             and self.handshakes.full(allowed.handshakes, now)
             and self.commands.full(allowed.commands, now)
             and (self.tokens is None or self.tokens.full(allowed.tokens, now))
+            and (self.faults is None or self.faults.full(allowed.faults, now))
         )
 
 
@@ -226,8 +240,11 @@ class Limiter:
 
     def enter(self, address: str, now: float) -> "Seat | Exceeded":
         """A connection of that address opens. It has a seat until the seat is left."""
-        account = self.addresses.of(address, now)
-        exceeded = self.open(account, Scope.ADDRESS, self.limits.address, now)
+        account, allowed = self.addresses.of(address, now), self.limits.address
+        wait_s = 0.0 if account.faults is None else account.faults.wait_s(allowed.faults, now)
+        if wait_s:
+            return self.exceeded(Limit.FAULTS, Scope.ADDRESS, allowed.faults.per_s, wait_s)
+        exceeded = self.open(account, Scope.ADDRESS, allowed, now)
         if exceeded is not None:
             return exceeded
         self.seats += 1
@@ -311,6 +328,14 @@ class Seat:
                 return str(limiter.exceeded(Limit.SYMBOLS, scope, allowed))
         self._count(more)
         return None
+
+    def fault(self, now: float) -> None:
+        """The connection ends because of what its client did."""
+        account = self._address
+        if account is not None:
+            if account.faults is None:
+                account.faults = Bucket(now)
+            account.faults.take(self._limiter.limits.address.faults, now)
 
     def leave(self) -> None:
         """The connection is gone."""

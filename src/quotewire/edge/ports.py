@@ -1,10 +1,11 @@
 """What the edge needs of the rest of the gateway. The upstream fits these shapes; the edge never imports it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from quotewire.market.quote import Quote
 from quotewire.market.symbol import Symbol
+from quotewire.telemetry.catalogue import Sample
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import UpstreamState
 
@@ -67,3 +68,19 @@ class UpstreamPort(Protocol):
     def readings(self) -> Sequence[Reading]: ...
 
     def counters(self) -> dict[str, int | float]: ...
+
+
+class WholePort(Protocol):
+    """The whole gateway, where this process is one of several. Each question raises UpstreamError when none answers."""
+
+    async def samples(self) -> Sequence[Sample]: ...
+
+    async def report(self) -> dict[str, Any]: ...
+
+    async def clients(self) -> dict[str, Any]: ...
+
+    def reported(self, client: str, counts: Mapping[str, float]) -> None: ...
+
+    async def admit(self, address: str) -> bool: ...
+
+    def left(self, address: str) -> None: ...

@@ -96,6 +96,16 @@ class ClientReport(BaseModel):
     status: Any = None
 
 
+class DrainView(BaseModel):
+    """How far the gateway is with leaving: `serving`, `leaving`, `closing`, `gone`; clients here, and ways taken."""
+
+    phase: str
+    clients: int
+    told: int
+    closed: int
+    cut: int
+
+
 class Received(BaseModel):
     """A report was taken."""
 

@@ -19,11 +19,16 @@ SHUTDOWN_MARGIN_S = 1.0
 """What uvicorn needs on top of its own time limit to stop."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Listen on `host:port`. Raises ConfigurationError, naming both, when that cannot be had."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Listen on `host:port`; `shared` with others of this user that say so, too: each gets some of the connections.
+
+    Raises ConfigurationError, naming both, when that cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host.strip("[]"), port))
         listener.listen(BACKLOG)
@@ -53,6 +58,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    def stop_listening(self) -> None:
+        """Leave new connections to whoever else listens on the port; those that are open stay."""
+        for server in self.servers:
+            server.close()
+
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s: float) -> AsyncIterator[None]:
@@ -71,10 +81,13 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
         timeout_graceful_shutdown=graceful_s,
     )
     server = _Server(config)
+    if gate.settings.reuse_port:
+        gate.drain.on_shut.append(server.stop_listening)
     failed: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         http = tasks.create_task(server.serve(sockets=[listener]), name="http server")
         sweep = tasks.create_task(gate.sweep(), name="connection sweep")
+        drain = tasks.create_task(gate.drain.run(), name="drain")
         try:
             async with asyncio.timeout(START_DEADLINE_S):
                 await server.ready.wait()
@@ -89,6 +102,7 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
                 async with asyncio.timeout(grace_s):
                     await gate.empty.wait()
             sweep.cancel()
+            drain.cancel()
             # To its own end, even when we are cancelled: a server cut off in its shutdown leaves sockets to the loop,
             # which would wait for them for ever when it closes.
             await asyncio.wait([http], timeout=graceful_s + SHUTDOWN_MARGIN_S)

@@ -57,6 +57,8 @@ FAULTS = frozenset(CLOSES) - {
     CloseCode.NORMAL_CLOSURE,
     CloseCode.GOING_AWAY,
     CloseCode.INTERNAL_ERROR,
+    CloseCode.TOKEN_REFUSED,
+    CloseCode.AUTH_TIMEOUT,
     CloseCode.PONG_TIMEOUT,
     CloseCode.IDLE_TIMEOUT,
     CloseCode.SLOW_CONSUMER,

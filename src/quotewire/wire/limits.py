@@ -10,6 +10,7 @@ class SessionLimits:
     """Durations in seconds. `wall_ms` turns a monotonic `now` into milliseconds since 1970.
 
     `commands_per_s`: messages a second a client may send in the long run, `command_burst` of them at once; 0: no limit.
+    `symbols_per_s` and `symbol_burst`: likewise, symbols that its commands name.
     """
 
     upgrade_timeout_s: float
@@ -23,6 +24,8 @@ class SessionLimits:
     max_pending_commands: int = 64
     commands_per_s: float = 0.0
     command_burst: int = 1
+    symbols_per_s: float = 0.0
+    symbol_burst: int = 1
     max_errors: int = 20
     error_window_s: float = 60.0
 

@@ -123,17 +123,18 @@ class ServerSession:
     """One client. Not thread-safe; owned by its connection."""
 
     __slots__ = (
-        "_allowance_full_at",
         "_dialect",
         "_errors",
         "_heard_at",
         "_limits",
+        "_messages_full_at",
         "_opened_at",
         "_pending",
         "_ping_at",
         "_pinged_at",
         "_quota",
         "_resolving",
+        "_symbols_full_at",
         "agreed",
         "phase",
         "wanted",
@@ -151,7 +152,7 @@ class ServerSession:
         self._dialect = dialect
         self._limits = limits
         self._quota = quota
-        self._opened_at = self._heard_at = self._allowance_full_at = now
+        self._opened_at = self._heard_at = self._messages_full_at = self._symbols_full_at = now
         self._ping_at = now + first_ping_in_s
         self._pinged_at: float | None = None
         self._errors: deque[float] | None = None
@@ -179,7 +180,7 @@ class ServerSession:
         self._heard_at = now
         if self.phase is Phase.LIVE:
             command = self._dialect.read(data)
-            refusal = self._over_the_rate(now)
+            refusal = self._over_the_rate(now, self._named(command))
             return self._command(command, now) if refusal is None else self._rate_limited(command, refusal, now)
         if self.phase is Phase.AUTHENTICATING:
             command = self._dialect.first(data)
@@ -317,18 +318,31 @@ class ServerSession:
             case Nothing():
                 return []
 
-    def _over_the_rate(self, now: float) -> str | None:
-        """Count a message; a sentence when it is one too many, for this connection or for those it shares with."""
+    def _over_the_rate(self, now: float, symbols: int = 0) -> str | None:
+        """Count a message that names so many symbols; a sentence when that is too much, for this connection or others.
+
+        What is kept of an allowance is the time at which it would be full again.
+        """
         limits = self._limits
-        if limits.commands_per_s:
-            # The time at which the allowance would be full again: one number a client says it all.
-            full_at = max(self._allowance_full_at, now) + 1 / limits.commands_per_s
-            if full_at - now > limits.command_burst / limits.commands_per_s + 1e-9:
-                return (
-                    f"a connection may send {limits.commands_per_s:g} messages a second, {limits.command_burst} at once"
-                )
-            self._allowance_full_at = full_at
+        messages = _spend(self._messages_full_at, now, 1, limits.commands_per_s, limits.command_burst)
+        if messages is None:
+            return f"a connection may send {limits.commands_per_s:g} messages a second, {limits.command_burst} at once"
+        named = _spend(self._symbols_full_at, now, symbols, limits.symbols_per_s, limits.symbol_burst)
+        if named is None:
+            return f"a connection may name {limits.symbols_per_s:g} symbols a second, {limits.symbol_burst} at once"
+        self._messages_full_at, self._symbols_full_at = messages, named
         return self._quota.command(now)
+
+    def _named(self, command: Command) -> int:
+        """How many symbols it names; none where they are too many to be looked at."""
+        match command:
+            case Add() | Remove():
+                count = len(command.names) + len(command.ids)
+            case Replace():
+                count = len(command.ids)
+            case _:
+                return 0
+        return count if count <= self._limits.max_symbols else 0
 
     def _rate_limited(self, command: Command, refusal: str, now: float) -> list[Effect]:
         problem = Problem(ErrorCode.RATE_LIMITED, refusal, command.request_id, command.timestamp)
@@ -427,3 +441,11 @@ class ServerSession:
     def _end(self, code: CloseCode, reason: str = "", *, clean: bool = True) -> list[Effect]:
         self._enter(Phase.CLOSED)
         return [End(code, reason or CLOSES[code].reason, clean)]
+
+
+def _spend(full_at: float, now: float, count: int, per_s: float, burst: int) -> float | None:
+    """When an allowance is full again once `count` more are taken; None when it has fewer. Rate 0: no end to it."""
+    if not per_s:
+        return full_at
+    spent = max(full_at, now) + count / per_s
+    return None if spent - now > burst / per_s + 1e-9 else spent

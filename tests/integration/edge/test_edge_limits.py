@@ -220,7 +220,8 @@ async def test_an_ipv6_customer_is_one_address_and_its_neighbour_another(edge_wi
 
 
 async def test_nobody_gets_another_share_by_saying_who_they_are(edge_with: EdgeWith) -> None:
-    edge = await edge_with(MAX_CONNECTIONS_PER_IP="3", WS_HANDSHAKE_RATE_PER_IP="1")
+    slow = {"WS_HANDSHAKE_RATE_PER_IP": "1", "QUOTEWIRE_TOKEN_RATE_PER_IP": "1"}
+    edge = await edge_with(MAX_CONNECTIONS_PER_IP="3", **slow)
     statuses = []
     for number in range(8):
         async with raw(edge) as client:

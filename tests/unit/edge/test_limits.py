@@ -14,8 +14,9 @@ def allowance(
     handshakes: Rate = WIDE,
     commands: Rate = WIDE,
     tokens: Rate = WIDE,
+    faults: Rate = WIDE,
 ) -> Allowance:
-    return Allowance(connections, symbols, handshakes, commands, tokens)
+    return Allowance(connections, symbols, handshakes, commands, tokens, faults)
 
 
 def limiter(*, address: Allowance | None = None, key: Allowance | None = None, capacity: int = 1000) -> Limiter:
@@ -126,6 +127,22 @@ def test_tokens_are_asked_for_at_a_rate() -> None:
     assert judge.ask_token("a", 1.0) is None
 
 
+def test_an_address_whose_clients_keep_misbehaving_waits_and_nobody_is_cut_for_it() -> None:
+    judge = limiter(address=allowance(faults=Rate(1, 2.0)))
+    held = seat(judge.enter("a", 0.0))
+    for _ in range(3):  # one more than there is room for: it does not wait the longer for it
+        held.fault(0.0)
+    refused = judge.enter("a", 0.0)
+    assert isinstance(refused, Exceeded)
+    assert (refused.limit, refused.scope, refused.retry_after_s) == (Limit.FAULTS, Scope.ADDRESS, 1.0)
+    assert held.command(0.0) is None
+    seat(judge.enter("c", 0.0))
+    seat(judge.enter("a", 1.0))
+    held.leave()
+    held.fault(1.0)  # gone: nobody's
+    assert isinstance(judge.enter("a", 2.0), Seat)
+
+
 def test_what_makes_no_difference_is_forgotten() -> None:
     judge = limiter()
     held = seat(judge.enter("held", 0.0))
@@ -165,10 +182,10 @@ def test_too_many_addresses_push_out_those_heard_longest_ago_but_no_connection()
 
 def test_the_settings_say_the_limits() -> None:
     limits = Limits.of(load({}))
-    assert limits.address == Allowance(5, 25_000, Rate(10, 20.0), Rate(250, 1000.0), Rate(10, 20.0))
+    assert limits.address == Allowance(5, 25_000, Rate(50, 100.0), Rate(250, 1000.0), Rate(50, 100.0), Rate(10, 100.0))
     assert limits.key.connections == 100_000
     raised = Limits.of(load({"MAX_CONNECTIONS_PER_IP": "20000"}))
-    assert raised.address.handshakes == Rate(10, 20_000.0)  # as many as it may have may come at once
+    assert raised.address.handshakes == Rate(50, 20_000.0)  # as many as it may have may come at once
     chosen = Limits.of(load({"MAX_SYMBOLS_PER_IP": "7", "WS_COMMAND_RATE_PER_IP": "3"}))
     assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 12.0))
 

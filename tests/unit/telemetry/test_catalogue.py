@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from quotewire.edge.routes_ops import samples
+from quotewire.edge.samples import samples
 from quotewire.telemetry.catalogue import BY_NAME, METRICS, Kind, Metric, Sample, check
 from tests.unit.edge.conftest import MakeServices, make_services  # noqa: F401  the fixture
 
