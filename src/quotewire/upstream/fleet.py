@@ -80,6 +80,7 @@ class Fleet:
         self._target: Assignment = {}
         self._is_planning = False
         self._plan_again = False
+        self.is_handing_over = False  # somebody waits for others to take over: `distribute` again soon
 
     def __repr__(self) -> str:
         return f"<Fleet sessions={list(self.sessions)} wanted={len(self._wanted)} carried={len(self.carried)}>"
@@ -132,6 +133,7 @@ class Fleet:
                 self._distribute()
         finally:
             self._is_planning = False
+        self._moved.set()
         self._sink.on_carried()
 
     def token_changed(self, person: str) -> None:
@@ -233,13 +235,13 @@ class Fleet:
         self._target = plan(self._wanted, bearers, self._current(now), copies=copies, lingering=self._lingering)
         self._tell_doubling(sum(bearer.rank <= Rank.WORKING for bearer in bearers))
         kept = self._wanted | self._lingering
-        carried = {person: session.carried & kept for person, session in self.sessions.items()}
-        shares = hand_over(
-            self._target, {person: ids for person, ids in carried.items() if self._may_wait(person, now)}
-        )
+        carried = {who: x.carried & kept for who, x in self.sessions.items() if self._may_wait(who, now)}
+        taken = {person: session.has_taken_over(now) for person, session in self.sessions.items()}
+        shares = hand_over(self._target, carried, taken)
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         self._try_at_once(now)
+        self.is_handing_over = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items())
 
     def _current(self, now: float) -> Assignment:
         """Who was to carry what; of somebody whose hour is used up, what they do carry."""

@@ -120,15 +120,19 @@ def _make_room(
     return None
 
 
-def hand_over(target: Mapping[str, Set[int]], carried: Mapping[str, Set[int]]) -> Assignment:
+def hand_over(
+    target: Mapping[str, Set[int]], carried: Mapping[str, Set[int]], taken: Mapping[str, Set[int]] | None = None
+) -> Assignment:
     """What each stream should carry now so that nothing is dropped before its new stream has it.
 
-    `carried` is what each live stream carries. A symbol leaves its old stream when its new one carries it.
+    `carried` is what each live stream carries, `taken` what it has carried for long enough that others may drop it. A
+    symbol leaves its old stream when its new one has taken it over.
     """
+    taken = carried if taken is None else taken
     shares: dict[str, set[int]] = {person: set(ids) for person, ids in target.items()}
     for old, ids in carried.items():
         for new, wanted in target.items():
             if new != old:
-                waiting = set(ids) & set(wanted) - set(carried.get(new, ()))
+                waiting = set(ids) & set(wanted) - set(taken.get(new, ()))
                 shares.setdefault(old, set()).update(waiting)
     return {person: frozenset(ids) for person, ids in shares.items()}

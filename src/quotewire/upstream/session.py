@@ -32,6 +32,8 @@ from quotewire.upstream.world import REAL, World
 
 PREPARE_S: Final = 15.0
 RENEW_S: Final = 15.0
+MUTE_AGAIN_S: Final = 60.0  # a stream opened anew for being mute, and mute again within this, has failed
+OVERLAP_S: Final = 0.4  # what two streams bring twice shows where the new one stands: see `twins`
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
 
 log = logging.getLogger("quotewire.upstream")
@@ -90,6 +92,7 @@ class StreamSession:
         self._reached_at = float("-inf")
         self._since = float("-inf")  # when the token was sent on the socket that counts
         self._added_at: dict[int, float] = {}
+        self._carried_since: dict[int, float] = {}
         self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
         self.aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
@@ -99,6 +102,7 @@ class StreamSession:
         self._work: asyncio.Task[None] | None = None  # preparing, opening, authenticating or reading
         self._socket: QuoteSocket | None = None
         self._refused = ""  # the access token of the socket given up last
+        self._muted_at = float("-inf")  # when it was last proved that the stream says nothing
 
     def __repr__(self) -> str:
         return f"<StreamSession {self.person} {self._machine!r} carried={len(self.carried)}>"
@@ -126,6 +130,10 @@ class StreamSession:
             return self._steward.has_lapsed and self._steward.rotates
         return now < self.renewing_until
 
+    def has_taken_over(self, now: float) -> frozenset[int]:
+        """What the stream has carried for a moment: what others may let go of."""
+        return frozenset(symbol_id for symbol_id in self.carried if now - self._carried_since[symbol_id] >= OVERLAP_S)
+
     def bears(self, symbol_id: int) -> bool:
         """Whether data of the symbol may come: the stream is up, and was asked for it."""
         return self.is_live and self._should_carry(symbol_id)
@@ -143,8 +151,7 @@ class StreamSession:
         self._adoption.dropped(self.assigned - ids)
         known = self.target.ids if self.target is not None else frozenset[int]()
         now = self._now()
-        for symbol_id in ids - self.assigned - known - self._adoption.former:
-            self._added_at.setdefault(symbol_id, now)
+        self._added_at.update(dict.fromkeys(ids - self.assigned - known, now))
         self.assigned = ids
         if self._group is None:
             return
@@ -189,9 +196,19 @@ class StreamSession:
             self._steward.ask_again()
 
     def reopen(self, why: Why) -> None:
-        """Move to a new socket, if there is a stream."""
-        if self.is_live:
-            self._steward.replace(why)
+        """Move to a new socket, if there is a stream. One that is mute again so soon after that has failed: the symbols
+        go to others, if there are any, and are polled if not.
+        """
+        if not self.is_live:
+            return
+        if why is Why.STREAM_MUTE:
+            now = self._now()
+            is_again, self._muted_at = now < self._muted_at + MUTE_AGAIN_S, now
+            if is_again:
+                self._teller.explain(f"{self.person}'s stream is mute although it was opened anew", instead=why)
+                self.give_up()
+                return
+        self._steward.replace(why)
 
     async def run(self) -> None:
         """Own the stream until cancelled."""
@@ -229,6 +246,8 @@ class StreamSession:
         ids = self.target.ids if up and self.target is not None else frozenset[int]()
         early = self.assigned & self._adoption.early if up else frozenset[int]()
         self.carried = (ids - self._adoption.unproven) | early
+        now = self._now()
+        self._carried_since = {symbol_id: self._carried_since.get(symbol_id, now) for symbol_id in self.carried}
         return self.carried != before
 
     def swap(self, fresh: QuoteSocket, target: Target, since: float) -> None:

@@ -38,6 +38,7 @@ PASS_S: Final = 1.0  # between two looks at everything
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
 CLOSE_S: Final = 1.5
 HELD_S: Final = 0.05  # between two looks at quotes that wait for another stream to bring them too
+MOVING_S: Final = 0.25  # between two looks while streams wait for others to take over
 
 log = logging.getLogger("quotewire.upstream")
 
@@ -71,7 +72,7 @@ class Upstream:
         self._group: asyncio.TaskGroup | None = None
         self._run: asyncio.Task[None] | None = None
         self._closed = False
-        self._held: asyncio.TimerHandle | None = None
+        self._soon: dict[str, asyncio.TimerHandle] = {}
         self._verdict = Verdict(verdict([], set(), set(), {}, reached=False).state, "starting", None)
         self._since_ms = int(self._world.wall() * 1000)
 
@@ -161,8 +162,8 @@ class Upstream:
         if self._closed:
             return
         self._closed = True
-        if self._held is not None:
-            self._held.cancel()
+        for timer in self._soon.values():
+            timer.cancel()
         if self._run is not None and self._run is not asyncio.current_task():
             self._run.cancel()
             with contextlib.suppress(TimeoutError):
@@ -315,7 +316,7 @@ class Upstream:
         self._patrol.heard(session, patches, moment.mono)
         stream = (session.person, session.streams_opened)
         self._emit(self._tape.streamed(stream, patches, moment, session.asked_at))
-        self._see_to_held()
+        self._see_to(self._hand_on, HELD_S, self._tape.is_holding)
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
@@ -332,6 +333,7 @@ class Upstream:
         self._emit(self._tape.turn(renewing, Road.RECOVERING, moment))
         self._emit(self._tape.turn(lost - renewing, Road.DOWN, moment))
         self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))
+        self._see_to(self._fleet.distribute, MOVING_S, self._fleet.is_handing_over)
         self._announce()
 
     def on_first_failure(self, person: str) -> None:
@@ -353,15 +355,21 @@ class Upstream:
         session = self._fleet.sessions.get(person)
         return session is not None and session.streams_opened == number and session.bears(symbol_id)
 
-    def _see_to_held(self) -> None:
-        """What waits for another stream to bring it too does not wait long."""
-        if self._tape.is_holding and self._held is None:
-            self._held = asyncio.get_running_loop().call_later(HELD_S, self._hand_on_held)
+    def _see_to(self, work: Callable[[], None], after_s: float, is_needed: bool) -> None:
+        """Do soon what may not wait for the next look at everything."""
+        if not is_needed or self._closed or work.__name__ in self._soon:
+            return
 
-    def _hand_on_held(self) -> None:
-        self._held = None
+        def due() -> None:
+            del self._soon[work.__name__]
+            work()
+
+        self._soon[work.__name__] = asyncio.get_running_loop().call_later(after_s, due)
+
+    def _hand_on(self) -> None:
+        """What streams brought waits for other streams to bring it too, but not long."""
         self._emit(self._tape.due(self._clock.now()))
-        self._see_to_held()
+        self._see_to(self._hand_on, HELD_S, self._tape.is_holding)
 
     # --- telling ---
 

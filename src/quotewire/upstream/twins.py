@@ -25,7 +25,6 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import islice
 from typing import Final
 
 from quotewire.market.book import compare
@@ -33,7 +32,9 @@ from quotewire.market.quote import Quote, QuotePatch
 
 DEPTH: Final = 32  # contents kept of each symbol
 HOLD_S: Final = 1.0
-ALONE_S: Final = 0.2
+ALONE_S: Final = 0.15
+LAG_S: Final = 1.0
+"""So far behind the others no stream is taken to be for what merely looks like something they brought."""
 BELIEVED_S: Final = 15.0
 """What came so long ago that no stream can be behind it: a volume that was lowered by a cancelled trade is believed."""
 STREAMS: Final = 4  # places kept of each symbol
@@ -91,15 +92,18 @@ class _Line:
         self.times.append(now)
         self.count += 1
 
-    def after(self, place: int, patch: QuotePatch) -> int | None:
-        """The first content equal to `patch` after a place."""
-        skip = max(place + 1 - self.first, 0)
-        return next(
-            (self.first + at for at, had in enumerate(islice(self.log, skip, None), skip) if had == patch), None
-        )
+    def after(self, place: int, patch: QuotePatch, now: float) -> int | None:
+        """The content after a place if it is equal to `patch`, else the first one that is and was current of late."""
+        if self.is_at(place + 1, patch):
+            return place + 1
+        return min((at for at in self.possible(patch, now - LAG_S) if at > place), default=None)
+
+    def is_at(self, place: int, patch: QuotePatch) -> bool:
+        """Whether a place has a content that is kept, and equal."""
+        return self.first <= place < self.count and self.log[place - self.first] == patch
 
     def possible(self, patch: QuotePatch, since: float) -> list[int]:
-        """The contents equal to `patch` that were current when, or after, a stream was asked for."""
+        """The contents equal to `patch` that were current then or later, the newest first."""
         found, superseded_at = [], float("inf")
         for back, (had, time) in enumerate(zip(reversed(self.log), reversed(self.times), strict=True)):
             if superseded_at < since:
@@ -148,7 +152,7 @@ class Twins:
             return self._unsure(line, place, stream, patch, current, now)
         if place.at == line.count - 1:
             return self._new(line, place, patch, now)
-        found = line.after(place.at, patch)
+        found = line.after(place.at, patch, now)
         if found is not None:
             place.at = found
             return Heard.SEEN
@@ -178,7 +182,7 @@ class Twins:
             place = line.places.get(stream) if line is not None else None
             if line is None or place is None or not place.held or not self._carries(stream, symbol_id):
                 del self._holding[symbol_id, stream]
-            elif now - place.held_at >= (ALONE_S if self._is_alone(line, stream, symbol_id) else HOLD_S):
+            elif now - place.held_at >= (ALONE_S if self._is_alone(line, place, symbol_id) else HOLD_S):
                 del self._holding[symbol_id, stream]
                 ready += self._release(line, place, now)
         return ready
@@ -202,7 +206,7 @@ class Twins:
         """A stream's first word of a symbol."""
         place.last = patch
         newest = line.count - 1
-        possible = line.possible(patch, place.since)
+        possible = line.possible(patch, max(place.since, now - LAG_S))
         if not possible:
             if self._order(line, patch, current, now) < 0:
                 return Heard.SEEN
@@ -221,12 +225,9 @@ class Twins:
     ) -> Heard:
         """The next word of a stream whose place is not certain."""
         newest = line.count - 1
-        follows = [at + 1 for at in place.maybe if at < newest and line.log[at + 1 - line.first] == patch]
-        if not follows and place.maybe:
-            further = line.after(min(place.maybe), patch)
-            follows = [] if further is None else [further]
-        elif not place.maybe and (known := line.after(-1, patch)) is not None:
-            follows = [known]
+        follows = [at + 1 for at in place.maybe if line.is_at(at + 1, patch)]
+        if not follows and (further := line.after(min(place.maybe, default=-1), patch, now)) is not None:
+            follows = [further]
         if newest in follows or line.log[-1] == patch:
             place.settle(newest)
             return Heard.SEEN
@@ -311,5 +312,9 @@ class Twins:
             else:
                 place.held_at = now
 
-    def _is_alone(self, line: _Line, stream: Hashable, symbol_id: int) -> bool:
-        return not any(other != stream and self._carries(other, symbol_id) for other in line.places)
+    def _is_alone(self, line: _Line, place: _Place, symbol_id: int) -> bool:
+        """Whether all others that carry the symbol, if there are any, wait with the same."""
+        return all(
+            other is place or (other.held and other.last == place.last) or not self._carries(stream, symbol_id)
+            for stream, other in line.places.items()
+        )

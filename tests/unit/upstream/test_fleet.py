@@ -55,6 +55,9 @@ class FakeSession:
         if (self.is_live, self.carried) != before:
             self._bench.fleet.on_stream(self.as_session)
 
+    def has_taken_over(self, now: float) -> frozenset[int]:
+        return self.carried
+
     def token_changed(self) -> None:
         self.settle()
 
