@@ -102,10 +102,10 @@ class Reader:
     def gap(self, symbol_id: int, epoch: int, first: int, last: int) -> None:
         assert self.hears_gaps
         position = self.positions.get(symbol_id)
-        assert position is not None
-        assert first <= last or position.epoch != epoch
-        if position.epoch == epoch:
-            assert first == position.sequence + 1
+        if position is None:
+            assert first <= last  # the symbol's first updates are what is lost
+        elif position.epoch == epoch:
+            assert position.sequence + 1 == first <= last
         else:
             assert first == 1
         self.positions[symbol_id] = Position(epoch, last)

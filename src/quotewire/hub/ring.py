@@ -96,8 +96,9 @@ class Ring:
             same = base is not None and base.epoch == update.epoch
             loss = self._losses[key] = _Loss(update, base.quote.received_at if base is not None and same else None)
             self._names[update.symbol_id] = update.quote.symbol
-        if item.hole is not None and item.hole.epoch == update.epoch:
+        if item.hole is not None:
             loss.first = min(loss.first, item.hole.from_sequence)
+            self.lost += item.hole.to_sequence - item.hole.from_sequence + 1
         loss.last = update.sequence
         self.lost += 1
 
