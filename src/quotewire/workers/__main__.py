@@ -14,9 +14,8 @@ from quotewire.errors import ConfigurationError, QuotewireError
 from quotewire.settings import Settings
 from quotewire.telemetry import logs
 from quotewire.workers import child
-from quotewire.workers.supervision import MISUSED
 
-FAILED = 1
+FAILED, MISUSED = 1, 2
 
 
 async def _own(chosen: Settings, directory: Path) -> None:
@@ -47,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         chosen = settings.load(os.environ)
         process = args.role if args.role == "owner" else f"worker {args.number}"
         secrets = logs.configure(chosen.log_level, process=process)
-        for secret in (chosen.vault_key, *chosen.persons.values()):
+        for secret in (chosen.vault_key, chosen.admin_token, *chosen.persons.values()):
             if secret is not None:
                 secrets.add(secret)
         part: Coroutine[Any, Any, None]

@@ -2,7 +2,7 @@
 
 One machine a process. `now` is monotonic seconds; what is to be done comes out as effects. A process that ended by
 itself comes back after a pause that grows while it keeps ending young; one that was told to make room comes back at
-once. Only a first start that fails because the operator must act is final.
+once. Only a first start that fails is final: whoever started the gateway is there to hear why.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,6 @@ from typing import Final
 
 from quotewire.errors import IllegalEventError
 from quotewire.resilience.backoff import Backoff, Chance
-
-MISUSED: Final = 2
-"""The exit code of a process that cannot run with these settings: see `quotewire.cli`."""
 
 
 class Phase(Enum):
@@ -167,7 +164,7 @@ def _rest(process: Process, at: Context, failures: int) -> Result:
 
 def _failed_to_start(process: Process, event: Event, at: Context) -> Result:
     assert isinstance(event, Exited)
-    if event.code == MISUSED and process.ready_at is None:
+    if event.code > 0 and process.ready_at is None:
         return replace(process, phase=Phase.ENDED, due=None), (GiveUp(event.code),)
     return _rest(process, at, process.failures + 1)
 

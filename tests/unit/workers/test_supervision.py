@@ -58,9 +58,15 @@ def test_a_start() -> None:
     assert (walk.phase, walk.effects) == (Phase.RUNNING, [Spawn()])
 
 
-def test_one_that_cannot_run_with_these_settings_is_not_tried_again() -> None:
-    walk = Walk().on(Start()).on(Exited(2))
-    assert (walk.phase, walk.effects) == (Phase.ENDED, [Spawn(), GiveUp(2)])
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_first_start_that_fails_is_not_tried_again(code: int) -> None:
+    walk = Walk().on(Start()).on(Exited(code))
+    assert (walk.phase, walk.effects) == (Phase.ENDED, [Spawn(), GiveUp(code)])
+
+
+def test_one_that_is_killed_before_it_was_ready_is_tried_again() -> None:
+    walk = Walk().on(Start()).on(Exited(-9))
+    assert walk.phase is Phase.RESTING
 
 
 def test_one_that_ran_before_is_tried_again_even_then() -> None:
