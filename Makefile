@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: simulate-faults simulate-week conformance fuzz help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
+.PHONY: bench bench-lock simulate-faults simulate-week conformance fuzz help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -84,5 +84,12 @@ lock: setup-dev ## make both lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements-dev.lock
 
+bench: setup-dev ## every measure of docs/performance.md, some 13 minutes (BENCH=name for some, QUICK=1 short ones, ROUNDS=3)
+	@$(BIN)/python -m benches $(BENCH) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-lock: setup-dev ## the lock files of the benches' peers, made anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header benches/requirements.in -o benches/requirements.lock
+	@cd benches/peers/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-fund --no-audit
+
 clean: ## remove what can be made again
-	@rm -rf .venv web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis var
+	@rm -rf .venv benches/.build web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis var

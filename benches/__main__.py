@@ -5,7 +5,7 @@ import sys
 import time
 
 from benches import report
-from benches.loading import BenchError
+from benches.loading import HERE, BenchError
 from benches.measures import MEASURES
 from benches.setting import Outcome, prepare
 
@@ -18,6 +18,7 @@ def main() -> int:
         "--quick", action="store_true", help="short and small, to see that all works; times mean nothing"
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of those measures that compare (default: 3)")
+    parser.add_argument("--without-peers", action="store_true", help="install and measure no other server than C's")
     parser.add_argument(
         "--keep", action="store_true", help="write results and the table even when not all were measured"
     )
@@ -25,7 +26,7 @@ def main() -> int:
     unknown = set(args.names) - set(MEASURES)
     if unknown:
         parser.error(f"there is no measure named {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
-    setting = prepare(quick=args.quick, rounds=args.rounds)
+    setting = prepare(quick=args.quick, rounds=args.rounds, with_peers=not args.without_peers)
     outcomes: dict[str, Outcome] = {}
     begun = time.monotonic()
     for name in args.names or MEASURES:
@@ -36,7 +37,8 @@ def main() -> int:
             outcomes[name] = Outcome(wrong=[f"{name} could not be measured: {error}"])
         report.show(outcomes[name])
     if not args.quick and (args.keep or not args.names):
-        report.write(outcomes, setting)
+        kept = report.write(outcomes, rounds=args.rounds, took_s=time.monotonic() - begun)
+        print(f"kept in {kept.relative_to(HERE.parent)}, and in docs/performance.md")
     return 1 if any(outcome.wrong for outcome in outcomes.values()) else 0
 
 

@@ -24,8 +24,13 @@ def build(name: str, sources: list[Path], into: Path) -> Path:
     """Compile C sources with the system's compiler; the program."""
     into.mkdir(parents=True, exist_ok=True)
     program = into / name
-    subprocess.run(["cc", *FLAGS, "-o", str(program), *map(str, sources)], check=True)
-    return program
+    newest = max(path.stat().st_mtime for source in sources for path in source.parent.glob("*.[ch]"))
+    if program.exists() and program.stat().st_mtime > newest:
+        return program
+    # Built aside and put in place at once: another run may be using, or building, the same program.
+    fresh = into / f"{name}.{os.getpid()}"
+    subprocess.run(["cc", *FLAGS, "-o", str(fresh), *map(str, sources)], check=True)
+    return fresh.rename(program)
 
 
 def pinned(core: int) -> list[str]:

@@ -73,6 +73,8 @@ PYTHON_PEERS: Final = (
 def available(setting: "Setting") -> tuple[list[Peer], dict[str, str]]:
     """The peers that can be had here, and why the others cannot."""
     peers, missing = [Peer("C limit", (str(setting.limit_program),))], dict[str, str]()
+    if not setting.with_peers:
+        return peers, missing
     build = setting.load_program.parent
     try:
         python = install_python(build)

@@ -51,6 +51,7 @@ class Setting:
     limit_program: Path
     quick: bool = False
     rounds: int = 3
+    with_peers: bool = True
     say: Callable[[str], None] = print
 
     def seconds(self, full: float) -> float:
@@ -80,13 +81,14 @@ class Setting:
             yield load, gateway
 
 
-def prepare(*, quick: bool, rounds: int, say: Callable[[str], None] = print) -> Setting:
+def prepare(*, quick: bool, rounds: int, with_peers: bool = True, say: Callable[[str], None] = print) -> Setting:
     """Compile what is in C."""
     return Setting(
         build("load", sorted((HERE / "load").glob("*.c")), BUILD),
         build("limit", [HERE / "peers" / "limit.c"], BUILD),
         quick=quick,
         rounds=1 if quick else rounds,
+        with_peers=with_peers,
         say=say,
     )
 

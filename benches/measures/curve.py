@@ -48,10 +48,10 @@ def _climb(setting: Setting, load: Load, outcome: Outcome | None) -> dict[int, F
             load.connect("all", clients - live, symbols=1, pick="same", concurrency=512)
             live = clients
         answer = load.call(
-            "run", rate=DELIVERIES_PER_S / step, width=1, full=1, seconds=setting.seconds(3), settle=setting.settle_s
+            "run", rate=DELIVERIES_PER_S / clients, width=1, full=1, seconds=setting.seconds(3), settle=setting.settle_s
         )
         if outcome is not None:
             outcome.wrong += faults(answer, f"{step} clients")
-        found[step] = figures(answer)
-        setting.say(line(f"{step:,} clients", found[step]))
+        found[clients] = figures(answer)
+        setting.say(line(f"{clients:,} clients", found[clients]))
     return found

@@ -24,11 +24,11 @@ def run(setting: Setting) -> Outcome:
                 live = many
             answer = load.call("run", rate=QUOTES_PER_S, seconds=setting.seconds(3), settle=setting.settle_s)
             outcome.wrong += faults(answer, f"{users} users")
-            steps[f"{users:,} users"] = found = figures(answer)
-            setting.say(line(f"{users:,} users", found))
+            steps[f"{many:,} users"] = found = figures(answer)
+            setting.say(line(f"{many:,} users", found))
             told = f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.1f} ms, {found['server_core']:.2f} core,"
             told += f" {gateway.rss_kib() / 1024:.0f} MiB"
-            outcome.rows.append(Row(f"{users:,} users x 20 of 1000 symbols, 500 quotes/s", "", told))
+            outcome.rows.append(Row(f"{many:,} users x 20 of 1000 symbols, 500 quotes/s", "", told))
     steps["burst"] = _burst(setting, outcome)
     outcome.data = dict(steps)
     return outcome
