@@ -161,14 +161,14 @@ class QuoteWatch:
         """It is the newest of all that came, so clients have to get it, unless it looks like what they have."""
         market, seen = self.watch.broker.market, self.seen.get(symbol_id)
         owed = self._owed.setdefault(symbol_id, deque())
+        has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
+        is_doubtful = has_joined and market.first_alike(symbol_id, version) < version
         if owed and market.is_alike(symbol_id, owed[-1].version, version):
             owed[-1] = replace(owed[-1], version=version)
         elif not owed and seen is not None and market.is_alike(symbol_id, seen.version, version):
-            seen.version = version
+            seen.version = seen.version if is_doubtful else version
         else:
-            has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
-            is_known = market.first_alike(symbol_id, version) < version
-            owed.append(Owed(version, now, has_joined and is_known))
+            owed.append(Owed(version, now, is_doubtful))
 
     def handed_on(self, quotes: list[Quote]) -> None:
         """Clients are told."""
