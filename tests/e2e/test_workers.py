@@ -99,7 +99,7 @@ async def gateway(simulate: Start, start: Start, tmp_path: Path) -> AsyncIterato
 
     async def run(workers: int = 2, **environ: str) -> tuple[Gateway, SimulatedQuestrade]:
         questrade = await simulate("--persons", "alice", "--seed", "7", "--rate", "200", "--record")
-        settings = {**questrade.environment(tmp_path), **QUICK_DRAIN, **environ}
+        settings = {**questrade.environment(tmp_path), **QUICK_DRAIN, "LOG_LEVEL": "debug", **environ}
         program = await start("serve", "--workers", str(workers), **settings)
         found = await program.line(r'"url":"(http://[^"]+)"', stream="errors")
         started.append(Gateway(program, found.group(1)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from quotewire.bus.envelope import Splitter
-from quotewire.errors import BusError, ConfigurationError
+from quotewire.errors import BusError, ConfigurationError, IllegalEventError
 
 SOCKET: Final = "bus"
 LONGEST_PATH: Final = 107  # bytes, of the address of a Unix socket on Linux
@@ -98,8 +98,8 @@ class Wire(asyncio.Protocol):
                 if not self.open:
                     return
                 self._on_body(self, body)
-        except BusError as error:
-            self._garbage = error
+        except (BusError, IllegalEventError) as error:
+            self._garbage = BusError(str(error))
             self.abort()
 
     def pause_writing(self) -> None:

@@ -92,7 +92,8 @@ class Subscriber:
         finally:
             ticking.cancel()
             if self._wire is not None:
-                self._wire.abort()
+                self._say_numbers(self._wire, 0)  # the last ones stay in the gateway's sums
+                self._wire.close()
             await asyncio.gather(ticking, return_exceptions=True)
 
     async def _connected_once(self) -> None:
@@ -118,7 +119,7 @@ class Subscriber:
                 log.error("the owner says nothing", extra={"event": "bus.silent"})
                 self._step(Event.SILENT)
             elif self._link is not Link.GREETING:
-                self._wire.send(e.frame(e.Readings(number=0, readings=list(self._sink.readings()))))
+                self._say_numbers(self._wire, 0)
             else:
                 self._wire.send(beat)
 
@@ -206,7 +207,7 @@ class Subscriber:
                 self._persons = persons
                 self._told_state(state)
             case e.Collect(number=number):
-                wire.send(e.frame(e.Readings(number=number, readings=list(self._sink.readings()))))
+                self._say_numbers(wire, number)
             case e.Welcome() as welcome:
                 self._welcome = welcome
                 self._step(Event.WELCOMED)
@@ -216,6 +217,9 @@ class Subscriber:
                 self._refusal = BusError(reason)
             case e.Beat():
                 pass
+
+    def _say_numbers(self, wire: Wire, number: int) -> None:
+        wire.send(e.frame(e.Readings(number=number, readings=list(self._sink.readings()))))
 
     def _note_missed(self, gaps: Sequence[Any]) -> None:
         """The hub sees the holes by the sequences; this is for the operator."""

@@ -203,11 +203,21 @@ class Parent:
         if each.owed is not None:
             self._send(each, each.owed)
         assert handle.stdout is not None
-        while word := await handle.stdout.readline():
-            self._heard(each, word.strip())
+        await self._listen(each, handle.stdout)
         code = await handle.wait()
         each.handle = None
         self._on(each, s.Exited(code))
+
+    async def _listen(self, each: Child, words: asyncio.StreamReader) -> None:
+        """Hear what a process says until it says no more."""
+        while True:
+            try:
+                word = await words.readline()
+            except ValueError:  # a line longer than any word: not for us
+                continue
+            if not word:
+                return
+            self._heard(each, word.strip())
 
     def _heard(self, each: Child, word: bytes) -> None:
         each.quiet_ticks = 0

@@ -208,3 +208,9 @@ def test_the_level_is_kept(lines: Lines) -> None:
     log.info("not this")
     assert lines.text == ""
     assert logging.getLogger("httpx").getEffectiveLevel() == logging.WARNING
+
+
+def test_each_line_names_its_process_where_there_are_several() -> None:
+    record = logging.LogRecord("a", logging.INFO, "", 0, "hello", None, None)
+    assert msgspec.json.decode(JsonFormatter(Secrets(), "worker 2").format(record))["process"] == "worker 2"
+    assert "process" not in msgspec.json.decode(JsonFormatter(Secrets()).format(record))
