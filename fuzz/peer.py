@@ -24,6 +24,7 @@ SETTINGS = {
     # Inputs come faster than any client's.
     "WS_HANDSHAKE_RATE_PER_IP": "100000",
     "WS_HANDSHAKE_RATE_PER_KEY": "100000",
+    "WS_FAULT_RATE_PER_IP": "100000",
     "QUOTEWIRE_TOKEN_RATE_PER_IP": "100000",
 }
 TURNS = 6

@@ -47,5 +47,6 @@ async def echoing() -> AsyncIterator[str]:
             WS_PING_INTERVAL=FOREVER_MS,
             WS_CONNECTION_TIMEOUT="600000",
             MAX_CONNECTIONS_PER_IP="1000",
+            WS_FAULT_RATE_PER_IP="10000",  # most cases are faults
         ) as running:
             yield running.url.replace("http", "ws", 1) + "/ws"
