@@ -241,7 +241,7 @@ class Session:
         match message:
             case wire.Quotes() | PartialQuotes():
                 self.counters.gateway_skipped += message.skipped
-                self.counters.lag_ms = message.lag_ms
+                self.counters.lag_ms = message.lag_ms or self.counters.lag_ms
                 return self._quotes(line, socket, message, now)
             case wire.Snapshot():
                 return self._snapshot(line, socket, message, now)

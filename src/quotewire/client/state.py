@@ -68,8 +68,8 @@ class ClientMetrics(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
     """R19, under the names existing front ends report.
 
     `quotes_skipped` were conflated by the gateway for this connection, or here for slow readers; `gaps_received` are
-    holes the gateway told of; `lag` is how long the last quotes had waited in the gateway, in milliseconds; `queued` is
-    what waits in the readers' queues now.
+    holes the gateway told of; `lag` is how long quotes had waited when the gateway last told of it, in milliseconds;
+    `queued` is what waits in the readers' queues now.
     """
 
     connection_id: str
