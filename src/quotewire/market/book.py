@@ -5,35 +5,25 @@ a client can see gets the next sequence number of its symbol; numbers are never 
 `drop`. Source of the fields: Questrade's quote object, see `market/quote.py`.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import astuple, force_setattr, replace
 
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
 
-# Fields copied as they are; the others need a rule of their own in `Book._merge`.
-PLAIN_FIELDS: Final = (
-    "tier",
-    "bid_price",
-    "bid_size",
-    "ask_price",
-    "ask_size",
-    "last_trade_price_tr_hrs",
-    "last_trade_price",
-    "last_trade_size",
-    "last_trade_tick",
-    "last_trade_time",
-    "volume",
-    "open_price",
-    "high_price",
-    "low_price",
-    "high52w",
-    "low52w",
-    "vwap",
-)
+_PATCH_SHARED: Final = slice(2, None)  # behind `symbol_id` and `symbol`
+_QUOTE_SHARED: Final = slice(8, None)  # behind those, our position and our judgement
+SHARED_FIELDS: Final = QuotePatch.__struct_fields__[_PATCH_SHARED]
+"""What a patch and a quote both have, in the same order."""
+
+assert Quote.__struct_fields__[_QUOTE_SHARED] == SHARED_FIELDS
+
+# Copied as they are; the others need a rule of their own in `Book._merge`.
+PLAIN_FIELDS: Final = tuple(name for name in SHARED_FIELDS if name not in ("delay", "is_halted"))
 # Of "2026-03-03T09:30:00.000000-05:00". Questrade writes Toronto time, so the date is the trading day.
 _DAY: Final = slice(0, 10)
 T = TypeVar("T")
@@ -84,7 +74,7 @@ class Book:
             return None
         entry.received_ms = received_at_ms
         merged = self._merge(patch, entry.quote, source, freshness)
-        if merged == entry.quote:
+        if merged is entry.quote:
             return None
         force_setattr(merged, "sequence", entry.quote.sequence + 1)  # nobody has seen `merged` yet
         force_setattr(merged, "received_at", received_at_ms)
@@ -150,25 +140,31 @@ class Book:
         return quote
 
     def _merge(self, patch: QuotePatch, current: Quote, source: Source, freshness: Freshness) -> Quote:
-        """`current` overlaid with `patch`, at the position and arrival time of `current`."""
-        fields: dict[str, Any] = {}
-        for name in PLAIN_FIELDS:
-            value = getattr(patch, name)
-            fields[name] = getattr(current, name) if value is UNSET else value
-        delay = current.delay if patch.delay is UNSET else int(patch.delay or 0)
-        return Quote(
-            symbol=self._name(patch, current),
-            symbol_id=current.symbol_id,
-            epoch=current.epoch,
-            sequence=current.sequence,
-            freshness=freshness,
-            source=source,
-            delayed=delay > 0,
-            received_at=current.received_at,
-            delay=delay,
-            is_halted=current.is_halted if patch.is_halted is UNSET else bool(patch.is_halted),
-            **fields,
-        )
+        """`current` overlaid with `patch`, at the position and arrival time of `current`; itself when nothing differs.
+
+        Runs for every quote: only what differs is touched, found by comparing the fields both have as tuples.
+        """
+        ours = astuple(current)[_QUOTE_SHARED]
+        changed: dict[str, Any] = {
+            name: value
+            for name, value, was in zip(SHARED_FIELDS, astuple(patch)[_PATCH_SHARED], ours, strict=True)
+            if value != was and value is not UNSET
+        }
+        if freshness is not current.freshness:
+            changed["freshness"] = freshness
+        if source is not current.source:
+            changed["source"] = source
+        symbol = self._name(patch, current)
+        if symbol != current.symbol:
+            changed["symbol"] = symbol
+        if "delay" in changed or "is_halted" in changed:
+            _read_flags(changed, current)
+        if not changed:
+            return current
+        merged = copy(current)  # nobody has seen it yet, so it may be changed
+        for name, value in changed.items():
+            force_setattr(merged, name, value)
+        return merged
 
     def _name(self, patch: QuotePatch, current: Quote) -> str:
         if patch.symbol is not UNSET and patch.symbol:
@@ -176,6 +172,15 @@ class Book:
                 self._names[patch.symbol_id] = patch.symbol
             return patch.symbol
         return self._names.get(patch.symbol_id, current.symbol)
+
+
+def _read_flags(changed: dict[str, Any], current: Quote) -> None:
+    """The two fields that mean no when they are null, which may turn out to be no change."""
+    delay, is_halted = int(changed.pop("delay", current.delay) or 0), changed.pop("is_halted", current.is_halted)
+    if delay != current.delay:
+        changed["delay"], changed["delayed"] = delay, delay > 0
+    if bool(is_halted) is not current.is_halted:
+        changed["is_halted"] = bool(is_halted)
 
 
 def is_older(candidate: QuotePatch, current: Quote) -> bool:

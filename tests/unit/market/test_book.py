@@ -189,3 +189,32 @@ def test_older_data_is_ignored_only_on_request() -> None:
 
     assert passed is not None
     assert passed.volume == 90
+
+
+def test_flags_that_turn_null_while_they_are_off_change_nothing() -> None:
+    book = Book(1)
+    first = apply(book, delay=0, is_halted=False)
+
+    assert apply(book, 2000, delay=None, is_halted=None) is None
+    assert book.get(AAPL) is first
+
+
+def test_flags_that_turn_null_while_they_are_on_are_off() -> None:
+    book = Book(1)
+    apply(book, delay=15, is_halted=True)
+
+    off = apply(book, 2000, delay=None, is_halted=None)
+
+    assert off is not None
+    assert (off.sequence, off.delay, off.delayed, off.is_halted) == (2, 0, False, False)
+
+
+def test_what_was_handed_out_is_never_changed() -> None:
+    book = Book(1)
+    first = apply(book, symbol="AAPL", bid_price=1.5)
+    assert first is not None
+    before = msgspec.json.encode(first)
+
+    apply(book, 2000, bid_price=1.6, delay=15)
+
+    assert msgspec.json.encode(first) == before
