@@ -32,7 +32,7 @@ class Source(StrEnum):
     BACKFILL = "backfill"
 
 
-class QuotePatch(msgspec.Struct, rename="camel", kw_only=True):
+class QuotePatch(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One quote object as Questrade sent it. A key it left out is `UNSET`; a key it sent as null is `None`.
 
     Prices in the symbol's currency, sizes and volume as Questrade counts them, `last_trade_time` ISO 8601 text.
@@ -61,7 +61,7 @@ class QuotePatch(msgspec.Struct, rename="camel", kw_only=True):
     vwap: float | UnsetType | None = msgspec.field(default=UNSET, name="VWAP")
 
 
-class Quote(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
+class Quote(msgspec.Struct, rename="camel", kw_only=True, frozen=True, gc=False):
     """One quote as quotewire hands it on: Questrade's fields, merged, with our position and freshness.
 
     `(epoch, sequence)` orders the updates of one symbol: `sequence` grows by one each update, a new `epoch` starts a

@@ -3,10 +3,14 @@
 import struct
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
+from functools import lru_cache
+from math import isfinite
+from operator import attrgetter
 
 import msgspec
 
 from quotewire.market.quote import Quote
+from quotewire.wire.events import event
 from quotewire.wire.frames import BINARY, TEXT, frame
 from quotewire.wire.options import ALWAYS, QUOTE_FIELDS, Gap
 
@@ -20,35 +24,53 @@ class Form(Enum):
     NATIVE = 0
     PLAIN = 1
     MSGPACK = 2
+    EVENTS = 3
 
 
-_OPENING = {Form.NATIVE: b'{"type":"quotes","quotes":[', Form.PLAIN: b'{"quotes":['}
-_POSITION = ("symbolId", "epoch", "sequence")
-_ALL_BUT_POSITION = tuple(name for name in QUOTE_FIELDS if name not in _POSITION)
+_TYPED = b'{"type":"quotes","quotes":['
+_OPENING = {Form.NATIVE: _TYPED, Form.PLAIN: b'{"quotes":[', Form.EVENTS: _TYPED}
 
 
 def message_frame(form: Form, payload: bytes) -> bytes:
-    """Frame one message of this form: binary for MessagePack, text for JSON."""
+    """Frame one message of this form: binary for MessagePack, text for JSON, or an event."""
+    if form is Form.EVENTS:
+        return event(payload)
     return frame(BINARY if form is Form.MSGPACK else TEXT, payload)
 
 
-def encode_quote(quote: Quote, form: Form = Form.NATIVE, fields: Sequence[str] | None = None) -> bytes:
+@lru_cache(maxsize=1024)
+def _selection(fields: tuple[str, ...] | None) -> tuple[tuple[str, ...], Callable[[Quote], tuple[object, ...]]]:
+    """Wire names, and what reads their values: of `ALWAYS` and these fields, or of all."""
+    names = tuple(QUOTE_FIELDS) if fields is None else (*ALWAYS, *fields)
+    return names, attrgetter(*(QUOTE_FIELDS[name] for name in names))
+
+
+def encode_quote(quote: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...] | None = None) -> bytes:
     """Encode one whole quote: all of it, or `ALWAYS` and these fields (wire names)."""
-    encode = _msgpack if form is Form.MSGPACK else _json
-    if fields is None:
-        return encode(quote)
-    return encode({name: getattr(quote, QUOTE_FIELDS[name]) for name in (*ALWAYS, *fields)})
+    if form is not Form.MSGPACK:
+        if fields is None:
+            return _json(quote)
+        names, read = _selection(fields)
+        return _json(dict(zip(names, read(quote), strict=True)))
+    names, read = _selection(fields)
+    return _msgpack(dict(zip(names, map(_finite, read(quote)), strict=True)))
 
 
-def encode_delta(quote: Quote, base: Quote, form: Form = Form.NATIVE, fields: Sequence[str] | None = None) -> bytes:
+def encode_delta(quote: Quote, base: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...] | None = None) -> bytes:
     """Encode what a client that has `base` must change to have `quote`: the position and the changed fields."""
-    told: dict[str, object] = {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence}
-    told["delta"] = True
-    for name in _ALL_BUT_POSITION if fields is None else (*ALWAYS, *fields):
-        value = getattr(quote, QUOTE_FIELDS[name])
-        if value != getattr(base, QUOTE_FIELDS[name]):
-            told[name] = value
-    return (_msgpack if form is Form.MSGPACK else _json)(told)
+    names, read = _selection(fields)
+    told: dict[str, object] = {
+        name: new for name, new, old in zip(names, read(quote), read(base), strict=True) if new != old
+    }
+    told |= {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence, "delta": True}
+    if form is not Form.MSGPACK:
+        return _json(told)
+    return _msgpack({name: _finite(value) for name, value in told.items()})
+
+
+def _finite(value: object) -> object:
+    """What is no number is nothing, as it is in JSON."""
+    return None if type(value) is float and not isfinite(value) else value
 
 
 def quotes_frame(form: Form, bodies: Iterable[bytes], *, skipped: int = 0, lag_ms: int = 0) -> bytes:
@@ -56,10 +78,10 @@ def quotes_frame(form: Form, bodies: Iterable[bytes], *, skipped: int = 0, lag_m
     if form is Form.MSGPACK:
         return frame(BINARY, _msgpack_quotes(tuple(bodies), skipped, lag_ms))
     told = b"]"
-    if form is Form.NATIVE:
+    if form is not Form.PLAIN:
         told += b',"skipped":%d' % skipped if skipped else b""
         told += b',"lagMs":%d' % lag_ms if lag_ms else b""
-    return frame(TEXT, _OPENING[form] + b",".join(bodies) + told + b"}")
+    return message_frame(form, _OPENING[form] + b",".join(bodies) + told + b"}")
 
 
 def _msgpack_quotes(bodies: tuple[bytes, ...], skipped: int, lag_ms: int) -> bytes:
@@ -86,24 +108,30 @@ def gaps_frame(form: Form, gaps: Sequence[Gap]) -> bytes:
     return message_frame(form, _msgpack(told) if form is Form.MSGPACK else _json(told))
 
 
-class EncodedQuote:
-    """One update with its bytes, made on first need and shared by all who want them."""
+class EncodedQuote(msgspec.Struct, gc=False, eq=False):
+    """One update with its bytes, made on first need and shared by all who want them.
 
-    __slots__ = ("_frames", "_json", "_packed", "_views", "epoch", "quote", "sequence", "symbol_id")
+    Of no interest to the garbage collector, as nothing it holds can hold it: there are many, and some live long.
+    """
 
-    def __init__(self, quote: Quote) -> None:
-        self.quote = quote
-        self.symbol_id = quote.symbol_id
-        self.epoch = quote.epoch
-        self.sequence = quote.sequence
-        self._json: bytes | None = None
-        self._packed: bytes | None = None
-        self._frames: list[bytes | None] | None = None
-        self._views: dict[tuple[Hashable, ...], bytes] | None = None
+    quote: Quote
+    symbol_id: int = 0
+    epoch: int = 0
+    sequence: int = 0
+    _json: bytes | None = None
+    _packed: bytes | None = None
+    _native_frame: bytes | None = None
+    _plain_frame: bytes | None = None
+    _packed_frame: bytes | None = None
+    _views: dict[tuple[Hashable, ...], bytes] | None = None
+
+    def __post_init__(self) -> None:
+        quote = self.quote
+        self.symbol_id, self.epoch, self.sequence = quote.symbol_id, quote.epoch, quote.sequence
 
     def shed(self) -> None:
         """Let go of the framed copies, made again if need be: what is kept for long keeps its bodies alone."""
-        self._frames = self._views = None
+        self._native_frame = self._plain_frame = self._packed_frame = self._views = None
 
     @property
     def object(self) -> bytes:
@@ -132,12 +160,17 @@ class EncodedQuote:
         """The whole quote, or this selection of it, as a framed message."""
         if fields is not None:
             return self._view((form, fields), lambda: quotes_frame(form, (self.body(form, fields),)))
-        if self._frames is None:
-            self._frames = [None, None, None]
-        made = self._frames[form.value]
-        if made is None:
-            made = self._frames[form.value] = quotes_frame(form, (self.body(form),))
-        return made
+        if form is Form.NATIVE:
+            if self._native_frame is None:
+                self._native_frame = quotes_frame(form, (self.body(form),))
+            return self._native_frame
+        if form is Form.PLAIN:
+            if self._plain_frame is None:
+                self._plain_frame = quotes_frame(form, (self.body(form),))
+            return self._plain_frame
+        if self._packed_frame is None:
+            self._packed_frame = quotes_frame(form, (self.body(form),))
+        return self._packed_frame
 
     def delta_frame(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, as a framed message."""
