@@ -137,7 +137,10 @@ class Outbox:
             self._expected.pop(symbol_id, None)
 
     def take(self, now: float, *, slots: bool = True) -> list[bytes]:
-        """Give up what is owed and due, in the order it must be written. Without `slots` these stay."""
+        """Give up what is owed and due, in the order it must be written.
+
+        Without `slots` these stay, and something else that is newer is sent after this.
+        """
         frames, self._run = self._run, []
         if self._ring is not None and len(self._ring):
             gaps, items = self._ring.take()
@@ -146,10 +149,12 @@ class Outbox:
             frames.extend(self._ring_frames(items))
         if slots and self._slots:
             frames.extend(map(self._frame, self._take_due(now)))
-        told = self._tell_skipped(now)
-        if told is not None:
-            # Told first: the client then knows why the sequences that follow leap.
-            frames.insert(0, told)
+        if frames or not slots:
+            told = self._tell_skipped(now)
+            if told is not None:
+                # Told first: the client then knows why the sequences that follow leap. Not alone, though, while the
+                # newest waits for its time: that would be a message for each update after all.
+                frames.insert(0, told)
         self._oldest = now if self._slots else None
         self._waited = self._blocked
         return frames
