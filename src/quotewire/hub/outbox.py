@@ -25,6 +25,8 @@ from quotewire.wire.options import Cause, Gap, Mode, Options, Position
 
 CALM_S = 1.0
 """How long a socket must have taken data again before its client goes back to its lane."""
+Slot = tuple[EncodedQuote, EncodedQuote | None, Options]
+"""The newest update of a symbol, what the client was sent before it, and how it wants the symbol."""
 
 
 class Outbox:
@@ -57,7 +59,7 @@ class Outbox:
         self._ring_size = ring_size
         self._ring: Ring | None = None
         self._run: list[bytes] = []
-        self._slots: dict[int, Item] = {}
+        self._slots: dict[int, Slot] = {}
         self._due: dict[int, float] = {}  # not before then, for symbols with a maximum rate
         self._expected: dict[int, Position] = {}
         self._blocked = False
@@ -111,7 +113,8 @@ class Outbox:
         hole: Gap | None = None,
     ) -> bool:
         """Owe this update; `base` is the one published before it. False when the client has it already."""
-        if self._expected and update.symbol_id in self._expected:
+        symbol_id = update.symbol_id
+        if self._expected and symbol_id in self._expected:
             if not self._reached(update):
                 return False
             base = hole = None
@@ -120,11 +123,16 @@ class Outbox:
         if options.mode is Mode.EVERY and not options.max_rate:
             self._push(Item(update, base, options, hole))
             return True
-        slotted = options.max_rate or options.mode is Mode.LATEST or self._blocked
+        slotted = self._blocked or options.max_rate or options.mode is Mode.LATEST
         if hole is not None:
             self._tell_hole(hole, in_order=not slotted)
-        if slotted or update.symbol_id in self._slots:
-            self._replace(Item(update, base, options))
+        # Taken out first, so that the slots keep the order of the newest updates.
+        older = self._slots.pop(symbol_id, None)
+        if older is not None:
+            self._slots[symbol_id] = (update, older[1], options)
+            self._skip(1)
+        elif slotted:
+            self._slots[symbol_id] = (update, base, options)
         else:
             self._run.append(frame_of(update, base, self._form, options.fields, delta=options.delta))
         return True
@@ -148,7 +156,7 @@ class Outbox:
                 frames.append(gaps_frame(self._form, gaps))
             frames.extend(self._ring_frames(items))
         if slots and self._slots:
-            frames.extend(map(self._frame, self._take_due(now)))
+            frames.extend(self._frame(*slot) for slot in self._take_due(now))
         if frames or not slots:
             told = self._tell_skipped(now)
             if told is not None:
@@ -195,29 +203,21 @@ class Outbox:
         if lost and not self._gaps:
             self._skip(lost)
 
-    def _replace(self, item: Item) -> None:
-        # Taken out first, so that the slots keep the order of the newest updates.
-        older = self._slots.pop(item.update.symbol_id, None)
-        if older is not None:
-            item = item._replace(base=older.base)
-            self._skip(1)
-        self._slots[item.update.symbol_id] = item
-
     def _skip(self, count: int) -> None:
         self.skipped += count
         self.total_skipped += count
 
-    def _take_due(self, now: float) -> list[Item]:
+    def _take_due(self, now: float) -> list[Slot]:
         due, kept = [], {}
-        for symbol_id, item in self._slots.items():
-            rate = item.options.max_rate
+        for symbol_id, slot in self._slots.items():
+            rate = slot[2].max_rate
             if not rate:
-                due.append(item)
+                due.append(slot)
             elif self._due.get(symbol_id, 0.0) <= now:
                 self._due[symbol_id] = now + 1 / rate
-                due.append(item)
+                due.append(slot)
             else:
-                kept[symbol_id] = item
+                kept[symbol_id] = slot
         self._slots = kept
         return due
 
@@ -228,11 +228,10 @@ class Outbox:
                     yield gaps_frame(self._form, [item.hole])
                 else:
                     self._skip(item.hole.to_sequence - item.hole.from_sequence + 1)
-            yield self._frame(item)
+            yield self._frame(item.update, item.base, item.options)
 
-    def _frame(self, item: Item) -> bytes:
-        options = item.options
-        return frame_of(item.update, item.base, self._form, options.fields, delta=options.delta)
+    def _frame(self, update: EncodedQuote, base: EncodedQuote | None, options: Options) -> bytes:
+        return frame_of(update, base, self._form, options.fields, delta=options.delta)
 
     def _tell_skipped(self, now: float) -> bytes | None:
         skipped, self.skipped = self.skipped, 0
