@@ -14,9 +14,10 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quotewire.edge import routes_admin, routes_auth, routes_market, routes_ops
+from quotewire.edge import routes_admin, routes_auth, routes_market, routes_ops, routes_stream
 from quotewire.edge.answers import Refused, failure, request_id
 from quotewire.edge.gate import Gate
+from quotewire.edge.routes_stream import HEAD
 from quotewire.edge.services import Services
 from quotewire.errors import QuotewireError, RateLimitedError, UpstreamError
 from quotewire.version import VERSION
@@ -80,7 +81,7 @@ class HeadAsGet:
         async def bodiless(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self._app({**scope, "method": "GET"}, receive, bodiless)
+        await self._app({**scope, "method": "GET", HEAD: True}, receive, bodiless)
 
 
 class BodyLimit:
@@ -142,7 +143,7 @@ def create(services: Services) -> FastAPI:
             max_age=600,
         )
     _handle_failures(app)
-    for module in (routes_auth, routes_market, routes_ops, routes_admin):
+    for module in (routes_auth, routes_market, routes_stream, routes_ops, routes_admin):
         app.include_router(module.router(services))
     _serve_dashboard(app)
     _describe_refusals(app)

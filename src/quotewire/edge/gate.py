@@ -8,18 +8,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from quotewire.edge.addresses import neighbourhood
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.drain import Phase, Plan
-from quotewire.edge.draining import Draining
+from quotewire.edge.draining import Draining, Leaver
 from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Scope, Seat
 from quotewire.edge.ports import LookedUp, UpstreamPort, WholePort
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
 from quotewire.settings import Settings
 from quotewire.version import VERSION
+from quotewire.wire.codec import Form
 from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
@@ -28,9 +29,6 @@ from quotewire.wire.limits import SessionLimits
 from quotewire.wire.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
-
-if TYPE_CHECKING:
-    from quotewire.edge.websocket import Connection
 
 RESOLVE_DEADLINE_S = 10.0
 DRAIN_MARGIN_S = 5.0
@@ -96,6 +94,20 @@ def drain_plan(settings: Settings) -> Plan:
     return Plan(spread_s, spread_s + DRAIN_MARGIN_S if deadline_ms is None else deadline_ms / 1000)
 
 
+class Member(Leaver, Protocol):
+    """What the gate needs of a connection, WebSocket or event stream."""
+
+    form: Form
+    seat: Seat
+    address: str
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+
+    def failed(self, where: str, error: Exception) -> None:
+        """Our own code raised while it served this client."""
+
+
 class Gate:
     """Admission, shared parts and plain counters of the WebSocket side."""
 
@@ -114,7 +126,7 @@ class Gate:
         self.upstream = upstream
         self.limits = session_limits(settings)
         self.limiter = Limiter(Limits.of(settings))
-        self.connections: set[Connection] = set()
+        self.connections: set[Member] = set()
         self.drain = Draining(drain_plan(settings), self.connections)
         self.opened: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -198,13 +210,18 @@ class Gate:
             return Refusal(400, "unsupported_subprotocol", told)
         return SUBPROTOCOLS[chosen], chosen
 
-    def enter(self, connection: "Connection") -> None:
+    def left(self, seat: Seat, address: str) -> None:
+        """Who had this seat, and a place in the whole gateway, will not come after all."""
+        seat.leave()
+        self.left_whole(address)
+
+    def enter(self, connection: Member) -> None:
         """A connection is open."""
         self.connections.add(connection)
         self.empty.clear()
         self.opened[connection.form.name.lower()] += 1
 
-    def exit(self, connection: "Connection", code: int) -> None:
+    def exit(self, connection: Member, code: int) -> None:
         """A connection is gone."""
         if connection not in self.connections:
             return
@@ -213,8 +230,7 @@ class Gate:
             self.empty.set()
         # A peer may send any of two thousand codes; a label has few values.
         self.closed[str(code) if code in TOLD_CLOSE_CODES else "other"] += 1
-        connection.seat.leave()
-        self.left_whole(connection.address)
+        self.left(connection.seat, connection.address)
 
     def facts(self, connection_id: str) -> Facts:
         """What a welcome tells."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from quotewire.edge.addresses import client_address
 from quotewire.edge.answers import choose_request_id
+from quotewire.edge.events import EventStream
 from quotewire.edge.gate import STOPPING, Admitted, Gate
 from quotewire.edge.websocket import Connection
 from quotewire.wire.handshake import Opening, Refusal, accept, identity, refuse
@@ -22,10 +23,16 @@ LINGER_S = 1.0
 """How long a refused peer has to read why. Closing at once with its bytes unread would reset the connection first."""
 
 
+STREAM_PATH = "/api-market/quotes/stream"
+HTTP = "quotewire.http"
+"""Where the scope of a request for that path holds its protocol."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection, until it closes or becomes a WebSocket. `gate` is set on a subclass, see `bound_to`."""
 
     gate: Gate
+    stream: EventStream | None = None  # the answer that is being written, where it is a stream
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0  # of the parts of the head that are whole
     _gathered = 0  # of all that came of a head that is not whole yet
@@ -41,7 +48,21 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._disarm()
+        if self.stream is not None:
+            self.stream.lost()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The socket takes no more."""
+        super().pause_writing()
+        if self.stream is not None:
+            self.stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The socket takes data again."""
+        super().resume_writing()
+        if self.stream is not None:
+            self.stream.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Read a request; on an upgrade, bytes that came with it belong to the WebSocket."""
@@ -92,6 +113,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._disarm()
         self._arm(BODY_DEADLINE_S)
         super().on_headers_complete()
+        if self.scope.get("path") == STREAM_PATH:
+            cast(dict[str, Any], self.scope)[HTTP] = self
 
     def on_message_complete(self) -> None:
         """The request is whole."""

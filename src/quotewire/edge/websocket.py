@@ -5,14 +5,13 @@ go from the hub straight to `transport.write`; nothing of them passes through he
 """
 
 import asyncio
-import contextlib
 import logging
-import socket
 from collections.abc import Callable, Iterable
 from typing import cast
 
 from quotewire.edge.gate import Admitted, Gate
 from quotewire.edge.limits import Limit
+from quotewire.edge.sockets import bound_unsent, discard
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
@@ -50,9 +49,6 @@ MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 MAX_REPLAY_QUOTES = 500
 """Quotes in one message of those a client missed."""
 
-MAX_UNSENT_BYTES = 128 * 1024
-"""What the kernel may hold unsent of one connection: there quotes grow old where no newer one can take their place."""
-
 FAULTS = frozenset(CLOSES) - {
     CloseCode.NORMAL_CLOSURE,
     CloseCode.GOING_AWAY,
@@ -70,17 +66,6 @@ FLOODED = frozenset({CloseCode.LIMIT_REACHED, CloseCode.TOO_MANY_ERRORS})
 
 # RFC 6455 section 7.1.5: what a connection is said to have that ended with a close frame without a code, or with none.
 NO_CODE, NO_CLOSE_FRAME = 1005, 1006
-
-
-def _bound_unsent(transport: asyncio.Transport) -> None:
-    option, sock = getattr(socket, "TCP_NOTSENT_LOWAT", None), transport.get_extra_info("socket")
-    if option is not None and sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):  # the peer may be gone already
-            sock.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT_BYTES)
-
-
-def _discard(data: bytes) -> None:
-    """Write nothing: the connection is not open, or its close frame is out."""
 
 
 class Connection(asyncio.Protocol):
@@ -134,7 +119,7 @@ class Connection(asyncio.Protocol):
         # The hub's: where this client's updates go, and what writes them.
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], None] = _discard
+        self.write: Callable[[bytes], None] = discard
 
     # --- asyncio.Protocol ---
 
@@ -142,7 +127,7 @@ class Connection(asyncio.Protocol):
         """The 101 is written; from here on the socket speaks WebSocket."""
         self._transport = cast(asyncio.Transport, transport)
         self.write = self._transport.write
-        _bound_unsent(self._transport)
+        bound_unsent(self._transport)
         self._gate.enter(self)
         log.debug("client connected", extra={"event": "client_connected", **self._who()})
 
@@ -159,7 +144,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""
         self._session.gone()
-        self.write = _discard
+        self.write = discard
         self._hang_up()
         return True
 
@@ -183,7 +168,7 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self._session.gone()
         self._transport = None
-        self.write = _discard
+        self.write = discard
         try:
             self._gate.hub.detach(self)
         finally:
@@ -287,7 +272,7 @@ class Connection(asyncio.Protocol):
     def _peer_closed(self, code: int | None) -> None:
         if self._session.phase is not s.Phase.CLOSED:
             self._session.gone()
-            self.write = _discard
+            self.write = discard
             self._close_code = code if code is not None else NO_CODE
             self._write([close_frame(code) if code is not None else frame(CLOSE, b"")])
         self._hang_up()
@@ -365,7 +350,7 @@ class Connection(asyncio.Protocol):
             self.seat.fault(self._loop.time())
         log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
         self._gate.hub.pay(self)
-        self.write = _discard
+        self.write = discard
         self._transport.write(close_frame(code, reason))
         if code in FLOODED:
             self._transport.pause_reading()

@@ -168,6 +168,8 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
             if self._plain_frame is None:
                 self._plain_frame = quotes_frame(form, (self.body(form),))
             return self._plain_frame
+        if form is Form.EVENTS:
+            return self._view((form,), lambda: quotes_frame(form, (self.body(form),)))
         if self._packed_frame is None:
             self._packed_frame = quotes_frame(form, (self.body(form),))
         return self._packed_frame

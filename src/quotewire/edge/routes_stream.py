@@ -1,0 +1,179 @@
+"""`/api-market/quotes/stream`: quotes as server-sent events, for clients that cannot speak WebSocket."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from quotewire.edge.addresses import requester
+from quotewire.edge.answers import Refused, request_id
+from quotewire.edge.events import EventStream
+from quotewire.edge.gate import too_many
+from quotewire.edge.http import HTTP, STREAM_PATH
+from quotewire.edge.limits import Seat
+from quotewire.edge.schemas import MAX_SYMBOLS_PER_REQUEST, Failure
+from quotewire.edge.services import Services
+from quotewire.errors import UnauthorizedError
+from quotewire.wire.commands import Resolution
+from quotewire.wire.events import read_positions
+from quotewire.wire.handshake import CONNECTION_ID, Refusal
+from quotewire.wire.options import Position
+
+SYMBOL = re.compile(r"[\x21-\x7e]{1,64}")
+SYMBOL_ID = re.compile(r"[1-9][0-9]{0,15}")
+HEAD = "quotewire.head"
+"""Set in the scope of a HEAD request that is served as a GET."""
+
+Listed = Annotated[str, Query(max_length=24_000)]
+
+
+class EventStreamResponse(Response):
+    """The answer whose body is the stream."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        stream: EventStream,
+        found: Sequence[Resolution],
+        positions: Mapping[int, Position],
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._stream = stream
+        self._found = found
+        self._positions = positions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write the head, hand the socket over, and end the body when the stream is over."""
+        stream, protocol = self._stream, scope[HTTP]
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        transport = cast(asyncio.Transport, protocol.transport)
+        if transport.is_closing():
+            stream.never_opened()
+            return
+        try:
+            stream.open(transport, self._found, self._positions)
+            protocol.stream = stream
+            await stream.ended.wait()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            protocol.stream = None
+            stream.lost()
+
+
+def listed(text: str, shape: re.Pattern[str], name: str) -> list[str]:
+    """The items of a query parameter. Raises Refused for one that does not fit."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    for item in items:
+        if not shape.fullmatch(item):
+            raise Refused(400, "invalid_request", f"{name}: {item[:64]!r} does not fit")
+    return list(dict.fromkeys(items))
+
+
+def wanted(symbols: str, ids: str) -> tuple[list[str], list[int]]:
+    """The symbols asked for in a query. Raises Refused when there are none, too many, or one does not fit."""
+    names, numbers = listed(symbols, SYMBOL, "symbols"), [int(i) for i in listed(ids, SYMBOL_ID, "ids")]
+    if any(number >= 2**53 for number in numbers):
+        raise Refused(400, "invalid_request", "ids: a symbol id is less than 2 to the 53rd")
+    if not names and not numbers:
+        raise Refused(400, "invalid_request", "name the symbols wanted in ?symbols=A,B or ?ids=1,2")
+    if len(names) + len(numbers) > MAX_SYMBOLS_PER_REQUEST:
+        raise Refused(400, "invalid_request", f"one request may name {MAX_SYMBOLS_PER_REQUEST} symbols")
+    return names, numbers
+
+
+def bearer(request: Request, access_token: str | None) -> str:
+    """The client token: from the header, else from the query, where a browser's EventSource can set no header."""
+    given = request.headers.get("authorization", "")
+    return given.removeprefix("Bearer ") if given.startswith("Bearer ") else access_token or ""
+
+
+def last_position(request: Request, given: str | None) -> Mapping[int, Position]:
+    """Where the client left off. Raises Refused for what is no checkpoint of ours."""
+    text = request.headers.get("last-event-id") or given or ""
+    positions = read_positions(text)
+    if positions is None:
+        raise Refused(400, "invalid_request", "Last-Event-ID is no checkpoint of this gateway; leave it out")
+    return positions
+
+
+async def seated(request: Request, services: Services, key: str) -> tuple[Seat, str]:
+    """A seat for the stream, counted as a connection of its address and key; and the address. Raises Refused."""
+    gate, address = services.gate, requester(request, services.settings.trusted_proxies)
+    seat = gate.seat(address)
+    if isinstance(seat, Refusal):
+        gate.refused[str(seat.status)] += 1
+        raise Refused.by(seat)
+    exceeded = seat.identify(key, asyncio.get_running_loop().time())
+    refusal = too_many(exceeded) if exceeded is not None else await gate.admit_to_whole(address)
+    if refusal is not None:
+        seat.leave()
+        raise Refused.by(refusal)
+    return seat, address
+
+
+async def resolved(services: Services, seat: Seat, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
+    """What was found of the symbols wanted. Raises Refused when nothing was, or when they are too many."""
+    found = await services.gate.resolve(names, ids)
+    missing = [each for each in found if each.code is not None]
+    if len(missing) == len(found):
+        if any(each.retryable for each in missing):
+            raise Refused(503, "upstream_unavailable", missing[0].reason, headers={"Retry-After": "5"})
+        raise Refused(404, "unknown_symbol", missing[0].reason)
+    refused = seat.claim(len({each.symbol_id for each in found if each.code is None}))
+    if refused is not None:
+        raise Refused(429, "too_many_symbols", refused)
+    return found
+
+
+def router(services: Services) -> APIRouter:
+    """The stream."""
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 401, 404, 429, 503)}
+    told: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "The stream"}}
+    routes = APIRouter(tags=["market"], responses=refusals)
+
+    @routes.get(STREAM_PATH, summary="Quotes as server-sent events", response_class=Response, responses=told)
+    async def stream(
+        request: Request,
+        symbols: Listed = "",
+        ids: Listed = "",
+        access_token: str | None = None,
+        last_event_id: Annotated[str | None, Query(alias="lastEventId")] = None,
+    ) -> Response:
+        """The quotes of the WebSocket, with the same epochs and sequences (PROTOCOL.md section 11).
+
+        The client token is sent as `Authorization: Bearer`, or as `access_token` where no header can be set.
+        """
+        names, numbers = wanted(symbols, ids)
+        positions = last_position(request, last_event_id)
+        try:
+            claims = services.tokens.verify(bearer(request, access_token))
+        except UnauthorizedError as error:
+            raise Refused(401, "unauthorized", str(error), headers={"WWW-Authenticate": "Bearer"}) from None
+        connection_id = request.headers.get("x-connection-id", "")
+        if not CONNECTION_ID.fullmatch(connection_id):
+            connection_id = services.gate.new_connection_id()
+        headers = {
+            "Cache-Control": "no-store",
+            "Connection": "close",
+            "X-Accel-Buffering": "no",
+            "X-Connection-ID": connection_id,
+            "X-Request-ID": request_id(request),
+        }
+        if request.scope.get(HEAD):
+            return Response(headers=headers, media_type=EventStreamResponse.media_type)
+        seat, address = await seated(request, services, claims.key)
+        try:
+            found = await resolved(services, seat, names, numbers)
+            events = EventStream(services.gate, seat, address=address, connection_id=connection_id)
+            return EventStreamResponse(events, found, positions, headers)
+        except BaseException:
+            services.gate.left(seat, address)
+            raise
+
+    return routes
