@@ -22,6 +22,8 @@ from quotewire.upstream.world import World
 STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person's failures
 SWITCH_OFF_S: Final = 5.0  # what others get to take over from a person whose streaming was switched off
 TOGETHER_S: Final = 2.0  # streams that end within so short a time end for one reason
+OVERLAP_S: Final = 0.4  # for so long two streams carry what moves from one to the other
+LONG_OVERLAP_S: Final = 3.0
 BOUND_S: Final = 10.0  # limits that last less long are waited out
 SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
 
@@ -34,6 +36,9 @@ class FleetSink(Protocol):
 
     def on_carried(self) -> None:
         """What the streams carry, taken together, may have changed."""
+
+    def is_placed(self, session: StreamSession, symbol_id: int) -> bool:
+        """Whether it is certain what the stream has brought of a symbol, beside others."""
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down, or carries other symbols."""
@@ -236,12 +241,20 @@ class Fleet:
         self._tell_doubling(sum(bearer.rank <= Rank.WORKING for bearer in bearers))
         kept = self._wanted | self._lingering
         carried = {who: x.carried & kept for who, x in self.sessions.items() if self._may_wait(who, now)}
-        taken = {person: session.has_taken_over(now) for person, session in self.sessions.items()}
+        taken = {person: self._taken_over(session, now) for person, session in self.sessions.items()}
         shares = hand_over(self._target, carried, taken)
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         self._try_at_once(now)
         self.is_handing_over = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items())
+
+    def _taken_over(self, session: StreamSession, now: float) -> frozenset[int]:
+        """What others may let go of: what the stream has carried for a moment, and longer while the two streams bring
+        what looks alike, so that nobody could say which of it was missed.
+        """
+        taken = session.carried_for(OVERLAP_S, now)
+        unplaced = {symbol_id for symbol_id in taken if not self._sink.is_placed(session, symbol_id)}
+        return taken - unplaced | session.carried_for(LONG_OVERLAP_S, now) if unplaced else taken
 
     def _current(self, now: float) -> Assignment:
         """Who was to carry what; of somebody whose hour is used up, what they do carry."""

@@ -200,11 +200,14 @@ class Keeper:
 
         A vault that cannot be read just now is no reason to end streams that work.
         """
+        self._try_read()
+        return self._start_due()
+
+    def _try_read(self) -> None:
         try:
             self._read()
         except StorageError as error:
             log.error("%s", error, extra={"event": "upstream.trouble", "reason": error.code})
-        return self._start_due()
 
     async def refresh(self, person: str, *, force: bool = False) -> Token:
         """Make sure of a usable token. One exchange at a time.
@@ -373,7 +376,7 @@ class Keeper:
     def _settle(self, person: str, why: Why, report: Report) -> None:
         """Take over how an exchange ended."""
         self.refreshes += report.ending is Ending.GRANTED
-        self._read()
+        self._try_read()
         login = self._logins[person]
         if report.ending in GOOD_ENDINGS:
             login.failures, login.retry_at, login.refused = 0, 0.0, None

@@ -33,7 +33,6 @@ from quotewire.upstream.world import REAL, World
 PREPARE_S: Final = 15.0
 RENEW_S: Final = 15.0
 MUTE_AGAIN_S: Final = 60.0  # a stream opened anew for being mute, and mute again within this, has failed
-OVERLAP_S: Final = 0.4  # what two streams bring twice shows where the new one stands: see `twins`
 GRACE_S: Final = 1.0  # the adapters' time-outs are longer than the machine's, so that the machine names the reason
 
 log = logging.getLogger("quotewire.upstream")
@@ -130,9 +129,9 @@ class StreamSession:
             return self._steward.has_lapsed and self._steward.rotates
         return now < self.renewing_until
 
-    def has_taken_over(self, now: float) -> frozenset[int]:
-        """What the stream has carried for a moment: what others may let go of."""
-        return frozenset(symbol_id for symbol_id in self.carried if now - self._carried_since[symbol_id] >= OVERLAP_S)
+    def carried_for(self, least_s: float, now: float) -> frozenset[int]:
+        """What the stream has carried for at least so long."""
+        return frozenset(symbol_id for symbol_id in self.carried if now - self._carried_since[symbol_id] >= least_s)
 
     def bears(self, symbol_id: int) -> bool:
         """Whether data of the symbol may come: the stream is up, and was asked for it."""

@@ -102,7 +102,7 @@ class Upstream:
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)
-        self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of, self._carries)
+        self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of, self._carries, _owner)
         self._poller = Poller(
             self._desk,
             self._polled,
@@ -318,6 +318,10 @@ class Upstream:
         self._emit(self._tape.streamed(stream, patches, moment, session.asked_at))
         self._see_to(self._hand_on, HELD_S, self._tape.is_holding)
 
+    def is_placed(self, session: StreamSession, symbol_id: int) -> bool:
+        """Whether it is certain what the stream has brought of a symbol, beside others."""
+        return self._tape.is_placed((session.person, session.streams_opened), symbol_id)
+
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
         self._patrol.follow(session, self._world.monotonic())
@@ -402,3 +406,8 @@ class Upstream:
     def _exchange_of(self, symbol_id: int) -> str:
         symbol = self._directory.find(symbol_id, stale=True)
         return symbol.listing_exchange if symbol is not None else ""
+
+
+def _owner(stream: Hashable) -> Hashable:
+    """Whose stream it is, of a person and the number of a socket."""
+    return cast(tuple[str, int], stream)[0]

@@ -20,6 +20,8 @@ NEVER: Final = float("-inf")
 OVERTAKEN_S: Final = 15.0
 """For so long after a poll, what a stream brings may be older than what the poll brought."""
 
+TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -54,19 +56,23 @@ class Line:
 
 
 class Tape:
-    """Book, roads and paces of all symbols. `carries(stream, symbol_id)` tells whether a stream still does."""
+    """Book, roads and paces of all symbols. `carries(stream, symbol_id)` tells whether a stream still does,
+    `owner(stream)` whose it is.
+    """
 
     def __init__(
         self,
         epoch: int,
         exchange_of: Callable[[int], str],
         carries: Callable[[Hashable, int], bool] = lambda stream, symbol_id: True,
+        owner: Callable[[Hashable], Hashable] = lambda stream: stream,
     ) -> None:
         self.book = Book(epoch)
         self.updates = 0
         self._exchange_of = exchange_of
-        self._twins = Twins(carries)
+        self._twins = Twins(carries, owner)
         self._lines: dict[int, Line] = {}
+        self._doubted: frozenset[int] = frozenset()
         self._phases: dict[str, MarketPhase] = {}
         self._phases_at = float("-inf")
 
@@ -97,6 +103,10 @@ class Tape:
         """The symbol's usual time between two updates in the phase its market is in; None when not known."""
         line = self._line(symbol_id)
         return line.pace.expected_s(self._phase(line.exchange, moment))
+
+    def is_placed(self, stream: Hashable, symbol_id: int) -> bool:
+        """Whether it is certain what the stream has brought of a symbol, beside others."""
+        return self._twins.is_placed(stream, symbol_id)
 
     @property
     def is_holding(self) -> bool:
@@ -187,6 +197,15 @@ class Tape:
                 self._judge_into(changed, symbol_id, line, moment)
         return changed
 
+    def doubt(self, symbol_ids: frozenset[int], moment: Moment) -> list[Quote]:
+        """Exactly these are carried by streams of which nobody knows whether they work; the quotes that changed."""
+        changed: list[Quote] = []
+        before, self._doubted = self._doubted, symbol_ids
+        for symbol_id in before ^ symbol_ids:
+            if (line := self._lines.get(symbol_id)) is not None:
+                self._judge_into(changed, symbol_id, line, moment)
+        return changed
+
     def due(self, moment: Moment) -> list[Quote]:
         """What has waited long enough for another stream to bring it too; the quotes that changed."""
         changed: list[Quote] = []
@@ -249,6 +268,8 @@ class Tape:
             return
         phase = self._phase(line.exchange, moment)
         freshness = self._judge(line, phase, moment, current.is_halted)
+        if symbol_id in self._doubted and freshness in TRUSTED:
+            freshness = Freshness.RECOVERING
         quote = self.book.judge(symbol_id, freshness, at_ms=moment.ms)
         if quote is not None:
             changed.append(quote)

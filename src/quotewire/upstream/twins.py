@@ -18,7 +18,8 @@ or be ahead of all others with an equal one (a bid that goes to and fro); then i
 next, or what others bring, tells. Who waits is heard in any case: when the others have been silent for `HOLD_S`, or for
 `ALONE_S` where no other stream carries the symbol any more.
 
-Two sockets of one person, one after the other, are two streams. `now` is monotonic seconds.
+Two sockets of one login, one after the other, are two streams of one `owner`. Questrade ends the first when it takes up
+the second, so that the second begins where the first ended, or after that. `now` is monotonic seconds.
 """
 
 from collections import deque
@@ -64,6 +65,13 @@ class _Place:
     last: QuotePatch | None = None
     held: deque[QuotePatch] = field(default_factory=lambda: deque(maxlen=DEPTH))
     held_at: float = 0.0
+
+    def equal(self, maybe: list[int]) -> None:
+        """What it brought last is equal to what was passed on last, so nothing waits: it is there, or may be."""
+        if len(maybe) == 1:
+            self.settle(maybe[0])
+        self.maybe = maybe[-DEPTH:] if len(maybe) > 1 else []
+        self.held.clear()
 
     def settle(self, at: int) -> None:
         """The stream is there for certain."""
@@ -115,17 +123,23 @@ class _Line:
 
     def reaches_back_to(self, since: float) -> bool:
         """Whether everything that was current from then on is kept."""
-        return len(self.log) == self.count or self.times[0] <= since
+        return not self.log or self.times[0] <= since
 
 
 class Twins:
     """All symbols. A stream is any value that stands for one socket.
 
-    `carries(stream, symbol_id)` tells whether a stream that brought something carries the symbol still.
+    `carries(stream, symbol_id)` tells whether a stream that brought something carries the symbol still, `owner(stream)`
+    whose stream it is.
     """
 
-    def __init__(self, carries: Callable[[Hashable, int], bool] = lambda stream, symbol_id: True) -> None:
+    def __init__(
+        self,
+        carries: Callable[[Hashable, int], bool] = lambda stream, symbol_id: True,
+        owner: Callable[[Hashable], Hashable] = lambda stream: stream,
+    ) -> None:
         self._carries = carries
+        self._owner = owner
         self._lines: dict[int, _Line] = {}
         self._holding: dict[tuple[int, Hashable], None] = {}
         self._ahead: list[QuotePatch] = []
@@ -157,6 +171,12 @@ class Twins:
             place.at = found
             return Heard.SEEN
         return self._judge(line, place, stream, patch, current, now)
+
+    def is_placed(self, stream: Hashable, symbol_id: int) -> bool:
+        """Whether it is certain where a stream stands, or it has said nothing yet."""
+        line = self._lines.get(symbol_id)
+        place = line.places.get(stream) if line is not None else None
+        return place is None or place.is_sure
 
     def is_newest(self, patch: QuotePatch) -> bool:
         """Whether this is what was passed on last."""
@@ -206,11 +226,13 @@ class Twins:
         """A stream's first word of a symbol."""
         place.last = patch
         newest = line.count - 1
-        possible = line.possible(patch, max(place.since, now - LAG_S))
+        floor = self._floor(line, stream)
+        possible = [at for at in line.possible(patch, max(place.since, now - LAG_S)) if at >= floor]
         if not possible:
             if self._order(line, patch, current, now) < 0:
                 return Heard.SEEN
-            if not line.log or line.reaches_back_to(place.since) or self._order(line, patch, current, now) > 0:
+            is_later = floor == newest or line.reaches_back_to(place.since)
+            if is_later or self._order(line, patch, current, now) > 0:
                 return self._new(line, place, patch, now)
         elif possible == [newest]:
             place.at = newest
@@ -220,6 +242,14 @@ class Twins:
             return Heard.SEEN  # clients have an equal one
         return self._hold(line, place, stream, patch, now)
 
+    def _floor(self, line: _Line, stream: Hashable) -> int:
+        """The place where the stream before this one of the same login ended; -1 when there was none."""
+        owner = self._owner(stream)
+        before = [
+            x.at for each, x in line.places.items() if each != stream and self._owner(each) == owner and x.is_sure
+        ]
+        return max(before, default=-1)
+
     def _unsure(
         self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
     ) -> Heard:
@@ -228,8 +258,8 @@ class Twins:
         follows = [at + 1 for at in place.maybe if line.is_at(at + 1, patch)]
         if not follows and (further := line.after(min(place.maybe, default=-1), patch, now)) is not None:
             follows = [further]
-        if newest in follows or line.log[-1] == patch:
-            place.settle(newest)
+        if line.log[-1] == patch:
+            place.equal(sorted({newest, *follows}))
             return Heard.SEEN
         order = self._order(line, patch, current, now)
         if follows and order >= 0:
@@ -302,7 +332,7 @@ class Twins:
             if not place.held:
                 continue
             if place.last == patch:
-                place.settle(line.count - 1)
+                place.equal([*place.maybe, line.count - 1])
             elif patch in place.held:
                 while place.held[0] != patch:
                     place.held.popleft()

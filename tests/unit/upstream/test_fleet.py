@@ -55,7 +55,7 @@ class FakeSession:
         if (self.is_live, self.carried) != before:
             self._bench.fleet.on_stream(self.as_session)
 
-    def has_taken_over(self, now: float) -> frozenset[int]:
+    def carried_for(self, least_s: float, now: float) -> frozenset[int]:
         return self.carried
 
     def token_changed(self) -> None:
@@ -101,6 +101,9 @@ class Bench:
 
     def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
         """Data came."""
+
+    def is_placed(self, session: StreamSession, symbol_id: int) -> bool:
+        return True
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream turned."""

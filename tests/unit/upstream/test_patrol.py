@@ -7,7 +7,7 @@ from typing import Any, cast
 from quotewire.errors import UpstreamUnavailableError
 from quotewire.market.calendar import TORONTO
 from quotewire.market.freshness import Road
-from quotewire.market.quote import QuotePatch
+from quotewire.market.quote import Freshness, QuotePatch
 from quotewire.questrade.requests import ApiRequest
 from quotewire.questrade.wire import QuotesFrame
 from quotewire.resilience.lifecycle_events import SilenceRule
@@ -17,7 +17,7 @@ from quotewire.upstream.desk import Desk
 from quotewire.upstream.fleet import Fleet
 from quotewire.upstream.patrol import Patrol
 from quotewire.upstream.session import StreamSession
-from quotewire.upstream.tape import Moment, Tape
+from quotewire.upstream.tape import TRUSTED, Moment, Tape
 from tests.unit.upstream.fakes import FakeDesk
 
 OPEN = datetime(2026, 3, 3, 11, 0, tzinfo=TORONTO)
@@ -120,6 +120,43 @@ def test_a_symbol_with_nothing_to_say_is_left_in_peace() -> None:
 
     assert bench.told == []
     assert len(bench.desk.calls) >= 1
+
+
+def labels(bench: Bench) -> set[Freshness]:
+    bench.tape.judge_all(bench.moment())
+    return {quote.freshness for each in bench.carried if (quote := bench.tape.book.get(each))}
+
+
+def test_a_stream_whose_silence_nobody_can_explain_is_not_trusted_until_it_speaks_or_rest_answers() -> None:
+    bench = Bench()
+
+    bench.passes(30, 1, 2, 3)
+    bench.rest_works = False
+    bench.passes(20)
+    assert labels(bench) == {Freshness.RECOVERING}, "the network may be gone"
+    assert bench.told == [], "and a stream that may work is kept"
+
+    bench.passes(1, 1)
+    assert labels(bench) <= TRUSTED, "it spoke: all of it works"
+
+    bench.passes(20)
+    assert labels(bench) == {Freshness.RECOVERING}
+    bench.rest_works = True
+    bench.passes(15)
+    assert labels(bench) <= TRUSTED, "REST has nothing newer"
+
+
+def test_a_doubted_stream_that_ends_is_doubted_no_more() -> None:
+    bench = Bench()
+    bench.passes(30, 1, 2, 3)
+    bench.rest_works = False
+    bench.passes(20)
+    bench.is_live = False
+    bench.patrol.follow(cast(StreamSession, bench), bench.now)
+    bench.is_live = True
+    bench.patrol.follow(cast(StreamSession, bench), bench.now)
+    bench.passes(5)
+    assert labels(bench) <= TRUSTED
 
 
 def test_a_stream_that_is_mute_altogether_is_opened_anew() -> None:

@@ -9,11 +9,11 @@ from quotewire.questrade.stream import QuoteSocket, StreamClosed
 from quotewire.questrade.wire import FailureFrame, Frame, QuotesFrame
 from quotewire.testing import virtual
 from quotewire.upstream.adoption import Lesson
-from quotewire.upstream.chronicle import Chronicle
+from quotewire.upstream.chronicle import Chronicle, Why
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.rivalry import ROW
-from quotewire.upstream.session import StreamSession
+from quotewire.upstream.session import MUTE_AGAIN_S, StreamSession
 from quotewire.upstream.world import World
 from tests.unit.upstream.fakes import FakeDesk, FakeKeeper
 
@@ -209,6 +209,27 @@ def test_a_new_token_moves_a_live_stream_without_a_gap() -> None:
         assert bench.session.carried == {1, 2}
         assert bench.failures == 0
         assert bench.reasons()[0] == "token_rotated"
+
+    played(scenario)
+
+
+def test_a_stream_that_is_mute_again_right_after_it_was_opened_anew_has_failed() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.session.reopen(Why.STREAM_MUTE)
+        await asyncio.sleep(10)
+        assert (len(bench.sockets), bench.session.is_live, bench.failures) == (2, True, 0)
+
+        bench.session.reopen(Why.STREAM_MUTE)
+        await asyncio.sleep(0.1)
+        assert (bench.session.is_live, bench.session.carried, bench.failures) == (False, frozenset(), 1)
+        assert bench.reasons()[0] == "stream_mute"
+        assert bench.sockets[1].is_closed
+        await bench.up()
+
+        await asyncio.sleep(MUTE_AGAIN_S)
+        bench.session.reopen(Why.STREAM_MUTE)
+        await asyncio.sleep(1)
+        assert bench.session.is_live, "an old story"
 
     played(scenario)
 

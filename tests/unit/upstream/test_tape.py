@@ -160,7 +160,10 @@ def test_after_a_gap_the_first_stream_that_speaks_leads_and_nothing_of_it_waits(
     tape.turn([1], Road.DOWN, moment(0.1))
     tape.turn([1], Road.UP, moment(0.2))
 
-    told = [tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.3)) for bid in (2.0, 3.0, 2.0)]
+    def bring(bid: float) -> list[Quote]:
+        return tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.3), lambda symbol_id: moment(0.2).mono)
+
+    told = [bring(bid) for bid in (2.0, 3.0, 2.0)]
 
     assert [[quote.bid_price for quote in quotes] for quotes in told] == [[2.0], [3.0], [2.0]]
     assert freshness([quote for quotes in told for quote in quotes]) == [Freshness.LIVE] * 3
