@@ -59,6 +59,11 @@ def failure(
 
 
 def answer(request: Request, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer JSON of any shape, never to be cached."""
+    """Answer JSON of any shape, never to be cached unless `headers` say so."""
     named = {"X-Request-ID": request_id(request), "Cache-Control": "no-store", **(headers or {})}
     return Response(_encode(body), status, named, media_type="application/json")
+
+
+def not_modified(request: Request, headers: Mapping[str, str]) -> Response:
+    """Answer that the client has what it asks for."""
+    return Response(status_code=304, headers={"X-Request-ID": request_id(request), **headers})

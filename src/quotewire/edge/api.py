@@ -139,7 +139,7 @@ def create(services: Services) -> FastAPI:
             allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            expose_headers=["X-Request-ID", "Retry-After", "ETag", "X-Connection-ID"],
             max_age=600,
         )
     _handle_failures(app)

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from quotewire.edge.answers import Refused, success
+from quotewire.edge.answers import Refused, answer, not_modified, success
+from quotewire.edge.conditional import KEPT, tag_of, unchanged
 from quotewire.edge.ports import LookedUp
+from quotewire.edge.queries import Listed, wanted
 from quotewire.edge.routes_auth import find_person, public_endpoint
 from quotewire.edge.schemas import Failure, PartialSuccess, PortRequest, PortView, Success, SymbolsRequest
 from quotewire.edge.services import Services
@@ -62,27 +64,47 @@ def router(services: Services) -> APIRouter:
         _, port = public_endpoint(request, services)
         return success(request, {"streamPort": port})
 
-    @routes.post("/quotes/batch", response_model=PartialSuccess[list[dict[str, Any]]], summary="Quotes now")
+    told: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing changed since the ETag of If-None-Match"}}
+    shape = PartialSuccess[list[dict[str, Any]]]
+
+    @routes.post("/quotes/batch", response_model=shape, responses=told, summary="Quotes now")
     async def batch(request: Request, body: SymbolsRequest) -> Response:
         """From the stream where it carries the symbol, else asked of Questrade within its limits (`source: poll`)."""
-        looked_up = await services.upstream.resolve(list(dict.fromkeys(body.symbols)), [])
-        refuse_if_down(looked_up)
-        ids = [item.symbol.symbol_id for item in looked_up if item.symbol is not None]
-        quotes = await quotes_now(services, ids)
-        found = [quotes[symbol_id] for symbol_id in dict.fromkeys(ids) if symbol_id in quotes]
-        missing = [
-            {
-                "symbol": item.symbol.symbol,
-                "code": ErrorCode.UPSTREAM_UNAVAILABLE,
-                "error": "no quote could be had of it now",
-                "retryable": True,
-            }
-            for item in looked_up
-            if item.symbol is not None and item.symbol.symbol_id not in quotes
-        ]
-        return success(request, [msgspec.to_builtins(q) for q in found], errors=problems(looked_up) + missing)
+        return await answer_quotes(request, services, list(dict.fromkeys(body.symbols)), [])
+
+    @routes.get("/quotes", response_model=shape, responses=told, summary="Quotes now, by name or id")
+    async def quotes(request: Request, symbols: Listed = "", ids: Listed = "") -> Response:
+        """The same as a GET, `?symbols=A,B&ids=1,2`."""
+        names, numbers = wanted(symbols, ids)
+        return await answer_quotes(request, services, names, numbers)
 
     return routes
+
+
+async def answer_quotes(request: Request, services: Services, names: list[str], ids: list[int]) -> Response:
+    """The quotes of these symbols with their entity tag; 304 where the client has them (PROTOCOL.md section 11)."""
+    looked_up = await services.upstream.resolve(names, ids)
+    refuse_if_down(looked_up)
+    known = [item.symbol for item in looked_up if item.symbol is not None]
+    quotes = await quotes_now(services, [symbol.symbol_id for symbol in known])
+    found = [quotes[i] for i in dict.fromkeys(symbol.symbol_id for symbol in known) if i in quotes]
+    missing = [
+        {
+            "symbol": symbol.symbol,
+            "code": ErrorCode.UPSTREAM_UNAVAILABLE,
+            "error": "no quote could be had of it now",
+            "retryable": True,
+        }
+        for symbol in known
+        if symbol.symbol_id not in quotes
+    ]
+    errors = problems(looked_up) + missing
+    tag = tag_of(found, errors)
+    headers = {"ETag": tag, "Cache-Control": KEPT}
+    if unchanged(request.headers.get("if-none-match", ""), tag):
+        return not_modified(request, headers)
+    told = {"success": True, "data": [msgspec.to_builtins(quote) for quote in found], "errors": errors}
+    return answer(request, 200, told, headers)
 
 
 async def quotes_now(services: Services, ids: Sequence[int]) -> dict[int, Quote]:

@@ -14,6 +14,9 @@ from quotewire.errors import UpstreamError
 from quotewire.telemetry.prometheus import CONTENT_TYPE, render
 from quotewire.version import VERSION
 
+DEFAULT_ENDPOINT = "/api/metrics"
+"""Where clients report that know nothing of METRICS_ENDPOINT: the dashboard, and existing front ends (R15)."""
+
 
 async def _numbers(services: Services) -> tuple[int, int, int]:
     """Connections, symbols wanted and updates: of the whole gateway, or of this process while that cannot be asked."""
@@ -23,7 +26,7 @@ async def _numbers(services: Services) -> tuple[int, int, int]:
             read = {sample.name: int(sample.value) for sample in await gate.whole.samples() if not sample.labels}
             names = ("quotewire_connections", "quotewire_symbols_wanted", "quotewire_updates_total")
             return read.get(names[0], 0), read.get(names[1], 0), read.get(names[2], 0)
-    return len(gate.connections), hub["symbols_wanted"], hub["updates"]
+    return len(gate.connections), int(hub["symbols_wanted"]), int(hub["updates"])
 
 
 def router(services: Services) -> APIRouter:
@@ -80,5 +83,8 @@ def router(services: Services) -> APIRouter:
             else:
                 services.gate.whole.reported(client, counts)
             return success(request, {"received": True})
+
+        if endpoint != DEFAULT_ENDPOINT:
+            routes.post(f"{DEFAULT_ENDPOINT}/websocket", include_in_schema=False)(report)
 
     return routes

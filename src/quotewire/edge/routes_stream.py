@@ -1,7 +1,6 @@
 """`/api-market/quotes/stream`: quotes as server-sent events, for clients that cannot speak WebSocket."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
@@ -14,7 +13,8 @@ from quotewire.edge.events import EventStream
 from quotewire.edge.gate import too_many
 from quotewire.edge.http import HTTP, STREAM_PATH
 from quotewire.edge.limits import Seat
-from quotewire.edge.schemas import MAX_SYMBOLS_PER_REQUEST, Failure
+from quotewire.edge.queries import Listed, wanted
+from quotewire.edge.schemas import Failure
 from quotewire.edge.services import Services
 from quotewire.errors import UnauthorizedError
 from quotewire.wire.commands import Resolution
@@ -22,12 +22,8 @@ from quotewire.wire.events import read_positions
 from quotewire.wire.handshake import CONNECTION_ID, Refusal
 from quotewire.wire.options import Position
 
-SYMBOL = re.compile(r"[\x21-\x7e]{1,64}")
-SYMBOL_ID = re.compile(r"[1-9][0-9]{0,15}")
 HEAD = "quotewire.head"
 """Set in the scope of a HEAD request that is served as a GET."""
-
-Listed = Annotated[str, Query(max_length=24_000)]
 
 
 class EventStreamResponse(Response):
@@ -64,27 +60,6 @@ class EventStreamResponse(Response):
         finally:
             protocol.stream = None
             stream.lost()
-
-
-def listed(text: str, shape: re.Pattern[str], name: str) -> list[str]:
-    """The items of a query parameter. Raises Refused for one that does not fit."""
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    for item in items:
-        if not shape.fullmatch(item):
-            raise Refused(400, "invalid_request", f"{name}: {item[:64]!r} does not fit")
-    return list(dict.fromkeys(items))
-
-
-def wanted(symbols: str, ids: str) -> tuple[list[str], list[int]]:
-    """The symbols asked for in a query. Raises Refused when there are none, too many, or one does not fit."""
-    names, numbers = listed(symbols, SYMBOL, "symbols"), [int(i) for i in listed(ids, SYMBOL_ID, "ids")]
-    if any(number >= 2**53 for number in numbers):
-        raise Refused(400, "invalid_request", "ids: a symbol id is less than 2 to the 53rd")
-    if not names and not numbers:
-        raise Refused(400, "invalid_request", "name the symbols wanted in ?symbols=A,B or ?ids=1,2")
-    if len(names) + len(numbers) > MAX_SYMBOLS_PER_REQUEST:
-        raise Refused(400, "invalid_request", f"one request may name {MAX_SYMBOLS_PER_REQUEST} symbols")
-    return names, numbers
 
 
 def bearer(request: Request, access_token: str | None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from tests.wire_samples import quote, upstream
 def data(answer: httpx.Response) -> Any:
     told = answer.json()
     assert (answer.status_code, told["success"]) == (200, True), told
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == ("private, no-cache" if "etag" in answer.headers else "no-store")
     assert answer.headers["x-request-id"]
     return told["data"]
 
@@ -117,6 +118,52 @@ async def test_quotes_come_from_the_stream_and_else_are_asked_for(edge: EdgeGate
         ("S13", "upstream_unavailable"),
     ]
     assert ("snapshot", (2, 3, 13)) in edge.upstream.calls
+
+
+async def test_quotes_that_did_not_change_are_not_sent_again(edge: EdgeGateway) -> None:
+    edge.publish(1, 3)
+    body = {"symbols": ["S1", "S3", "NOPE"]}
+    asks: tuple[Callable[[httpx.AsyncClient, dict[str, str]], Awaitable[httpx.Response]], ...] = (
+        lambda http, headers: http.post("/api-market/quotes/batch", json=body, headers=headers),
+        lambda http, headers: http.get("/api-market/quotes?symbols=S1,S3,NOPE", headers=headers),
+    )
+    async with edge.http() as http:
+        for ask in asks:
+            first = await ask(http, {})
+            tag = first.headers["etag"]
+            assert first.status_code == 200
+            assert first.headers["cache-control"] == "private, no-cache"
+            for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+                again = await ask(http, {"If-None-Match": known})
+                assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+                assert again.headers["cache-control"] == "private, no-cache"
+                assert again.headers["x-request-id"]
+            assert (await ask(http, {"If-None-Match": '"other"'})).status_code == 200
+            edge.publish(3)
+            changed = await ask(http, {"If-None-Match": tag})
+            assert (changed.status_code, changed.json()["data"][1]["sequence"]) == (200, edge.sequences[3])
+            assert changed.headers["etag"] != tag
+        other = await http.get("/api-market/quotes?symbols=S3,S1,NOPE")
+        assert other.headers["etag"] != (await http.get("/api-market/quotes?symbols=S1,S3,NOPE")).headers["etag"]
+        head = await http.head("/api-market/quotes?symbols=S1")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["etag"] == (await http.get("/api-market/quotes?ids=1")).headers["etag"]
+
+
+async def test_quotes_whose_freshness_changed_have_changed(edge: EdgeGateway) -> None:
+    edge.hub.publish([quote(1, 1)])
+    async with edge.http() as http:
+        tag = (await http.get("/api-market/quotes?ids=1")).headers["etag"]
+        edge.hub.publish([quote(1, 2, freshness=Freshness.HALTED)])
+        edge.upstream.quotes[1] = quote(1, 2, freshness=Freshness.HALTED)
+        changed = await http.get("/api-market/quotes?ids=1", headers={"If-None-Match": tag})
+        assert (changed.status_code, changed.json()["data"][0]["freshness"]) == (200, "halted")
+
+
+@pytest.mark.parametrize("query", ["", "?symbols=", "?ids=x", "?ids=0", "?symbols=%00", f"?ids={'1,' * 12001}"])
+async def test_quotes_of_nothing_are_refused(edge: EdgeGateway, query: str) -> None:
+    async with edge.http() as http:
+        failure(await http.get(f"/api-market/quotes{query}"), 400, "invalid_request")
 
 
 async def test_no_symbols_is_no_error(edge: EdgeGateway) -> None:
@@ -270,7 +317,10 @@ async def test_clients_report_where_the_setting_says(edge_with: EdgeWith) -> Non
         summary = data(await http.get("/stats/clients"))
         assert (summary["clients"], summary["reports"], summary["messagesReceived"]) == (1, 2, 150)
         assert summary["averageLatency"] == 12.5
-        failure(await http.post("/api/metrics/websocket", json=REPORT), 404, "not_found")
+        # Front ends that know nothing of the setting are heard as well.
+        assert data(await http.post("/api/metrics/websocket", json=REPORT)) == {"received": True}
+        assert data(await http.get("/stats/clients"))["reports"] == 3
+        failure(await http.get("/api/metrics"), 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -362,7 +412,9 @@ async def test_the_openapi_document_describes_what_is_really_answered(edge: Edge
         "/api-auth/auth/access-token/{person}",
         "/api-market/symbols/lookup",
         "/api-market/symbols/stream-port",
+        "/api-market/quotes",
         "/api-market/quotes/batch",
+        "/api-market/quotes/stream",
         "/api/metrics/websocket",
         "/health",
         "/ready",
