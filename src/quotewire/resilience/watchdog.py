@@ -16,6 +16,7 @@ Two questions, kept apart:
 | CHECKING | REST is newer than ours, and the stream is mute | reroute, everybody starts over | LISTENING |
 | CHECKING | REST says the same | quiet up to now; patience doubled | LISTENING |
 | CHECKING | REST failed, or is overdue | | LISTENING |
+| CHECKING | REST failed, and the stream is mute | the stream is doubted until it speaks or REST answers | LISTENING |
 | REPAIRING | still silent, repairs left | repair again | REPAIRING |
 | REPAIRING | still silent | reroute | LISTENING |
 
@@ -93,7 +94,7 @@ class WatchdogConfig:
     stream_unknown_pace_s: float = 5.0  # of a symbol, for that; longer in extended hours
     unknown_pace_s: float = 60.0  # of a symbol, until its own is known
     symbol_factor: float = 20.0  # a symbol may be silent for this many of its usual gaps
-    symbol_mute_after_s: float = 60.0
+    symbol_mute_after_s: float = 20.0
     symbol_mute_unknown_s: float = 100.0
     patience_cap: float = 64.0
     check_timeout_s: float = 30.0
@@ -131,6 +132,7 @@ class Watchdog:
         self._stream_proved_at = float("-inf")  # until when REST showed that it had nothing to say
         self._checked_at = float("-inf")
         self._checks_stream = False  # what the last check is about
+        self._is_doubted = False
 
     def __len__(self) -> int:
         return len(self._symbols)
@@ -154,12 +156,20 @@ class Watchdog:
         symbol = self._symbols.get(symbol_id)
         return None if symbol is None else symbol.pace.expected_s(self._phase(symbol))
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the stream is silent for longer than its symbols explain, and REST could not be asked why: the
+        network may be gone. Ends when the stream speaks, or REST answers.
+        """
+        return self._is_doubted
+
     # --- what happens ---
 
     def heard(self, symbol_id: int, now: float, *, is_halted: bool = False) -> None:
         """Stream data of this symbol came. Called for each quote: two look-ups and a little arithmetic."""
         self._stream_last_at = now
         self._stream_patience = 1.0
+        self._is_doubted = False
         symbol = self._symbols.get(symbol_id)
         if symbol is None:
             return
@@ -174,6 +184,7 @@ class Watchdog:
         """The stream is live (again): everybody starts with a clean sheet."""
         self._stream_last_at = now
         self._stream_patience = 1.0
+        self._is_doubted = False
         for symbol in self._symbols.values():
             symbol.last_at = now
             symbol.state = Watch.LISTENING
@@ -182,6 +193,7 @@ class Watchdog:
     def stream_down(self) -> None:
         """The stream is gone: until `stream_up` no silence counts, and no pace is learned from it."""
         self._stream_last_at = None
+        self._is_doubted = False
         for symbol in self._symbols.values():
             symbol.pace.interrupt()
             symbol.state = Watch.LISTENING
@@ -191,6 +203,7 @@ class Watchdog:
         symbol = self._symbols.get(symbol_id)
         if symbol is None or symbol.state is not Watch.CHECKING:
             return []
+        self._is_doubted = False
         if newer and self._checks_stream:
             self.stream_up(now)
             return [Reroute(symbol_id, WatchReason.STREAM_MUTE)]
@@ -210,6 +223,7 @@ class Watchdog:
         symbol = self._symbols.get(symbol_id)
         if symbol is not None and symbol.state is Watch.CHECKING:
             symbol.state = Watch.LISTENING
+            self._is_doubted = self._is_doubted or self._checks_stream
 
     def step(self, now: float, when: datetime) -> list[Effect]:
         """Look at every symbol; call it every few seconds."""

@@ -23,6 +23,11 @@ class Guard:
         self._watched: frozenset[int] = frozenset()
         self._is_up = False
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the stream is up and its silence could not be explained."""
+        return self._is_up and self.watchdog.is_doubted
+
     def follow(self, carried: frozenset[int], *, is_live: bool, now: float) -> None:
         """The stream came up, went down, or carries other symbols."""
         for symbol_id in self._watched - carried if is_live else ():

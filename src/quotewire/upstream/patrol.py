@@ -48,10 +48,13 @@ class Patrol:
         self._watchdog = watchdog
         self._guards: dict[str, Guard] = {}
         self._next = 0.0
+        self._is_doubting = False
 
     def heard(self, session: StreamSession, patches: list[QuotePatch], now: float) -> None:
         """Data came over a stream; `now` is monotonic seconds."""
         self._guard(session.person).heard(patches, now)
+        if self._is_doubting:
+            self._doubt()
         if self.repairing:
             self.repairing.difference_update(patch.symbol_id for patch in patches)
 
@@ -76,6 +79,15 @@ class Patrol:
                     group.create_task(self._check(session, guard, effect.symbol_ids), name="check silent symbols")
                 else:
                     self._mend(session, effect)
+        self._doubt()
+
+    def _doubt(self) -> None:
+        """Symbols of streams whose silence nobody can explain, because REST does not answer either, are not trusted."""
+        doubted = [session for person, session in self._fleet.sessions.items() if self._guard(person).is_doubted]
+        if doubted or self._is_doubting:
+            self._is_doubting = bool(doubted)
+            symbol_ids = frozenset[int]().union(*(session.carried for session in doubted))
+            self._emit(self._tape.doubt(symbol_ids, self._now()))
 
     def _guard(self, person: str) -> Guard:
         guard = self._guards.get(person)
@@ -90,12 +102,14 @@ class Patrol:
         except UpstreamError:
             for symbol_id in ids:
                 guard.watchdog.check_failed(symbol_id)
+            self._doubt()
             return
         now = self._now().mono
         for patch in frame.patches:
             newer = is_newer(patch, self._tape.book.get(patch.symbol_id))
             for effect in guard.watchdog.checked(patch.symbol_id, newer=newer, now=now):
                 self._mend(session, effect)
+        self._doubt()
         self._on_patches(frame.patches)
 
     def _mend(self, session: StreamSession, effect: Effect) -> None:

@@ -51,12 +51,22 @@ class Scene:
 def test_a_mute_symbol_is_checked_once_and_repaired_alone() -> None:
     scene = Scene()
 
-    assert scene.pass_time(60) == []
-    assert scene.pass_time(20) == [CheckByQuote((MUTE,))]
+    assert scene.pass_time(38) == [], "twenty of its usual gaps"
+    assert scene.pass_time(5) == [CheckByQuote((MUTE,))]
     assert scene.dog.checked(MUTE, newer=True, now=scene.now) == [Repair(MUTE, WatchReason.SYMBOL_MUTE)]
     assert scene.dog.state(MUTE) is Watch.REPAIRING
     assert scene.pass_time(10, mute_speaks=True) == []
     assert scene.dog.state(MUTE) is Watch.LISTENING
+
+
+def test_the_faster_a_symbol_the_sooner_its_silence_is_told_but_not_within_seconds() -> None:
+    scene = Scene()
+    for _ in range(50):
+        scene.dog.heard(MUTE, scene.now)
+        scene.now += 0.1
+
+    assert scene.pass_time(18) == []
+    assert scene.pass_time(5) == [CheckByQuote((MUTE,))]
 
 
 def test_repairs_that_do_not_help_end_in_another_road() -> None:
@@ -207,3 +217,19 @@ def test_a_stream_of_one_sleepy_symbol_is_given_time() -> None:
 
     assert dog.silence(OPEN) == SilenceRule(3000.0, 30_000.0)
     assert Watchdog().silence(OPEN) == SilenceRule(None, None)
+
+
+def test_a_mute_stream_that_cannot_be_checked_is_doubted_and_a_mute_symbol_is_no_doubt_of_its_stream() -> None:
+    scene = Scene()
+    scene.pass_time(45)
+    scene.dog.check_failed(MUTE)
+    doubts = [scene.dog.is_doubted]  # no: the stream speaks of others
+
+    asked = [effect for effect in scene.pass_time(20, busy_speaks=False) if isinstance(effect, CheckByQuote)]
+    doubts.append(scene.dog.is_doubted)
+    for symbol_id in asked[-1].symbol_ids:
+        scene.dog.check_failed(symbol_id)
+    doubts.append(scene.dog.is_doubted)
+    scene.dog.heard(BUSY, scene.now)
+    doubts.append(scene.dog.is_doubted)
+    assert doubts == [False, False, True, False]
