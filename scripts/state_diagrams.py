@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from quotewire.bus import link
 from quotewire.edge import drain
 from quotewire.questrade import tokens
 from quotewire.resilience import breaker, lifecycle_table
 from quotewire.resilience.lifecycle_types import Link
 from quotewire.wire import session
+from quotewire.workers import supervision
 
 PAGE = Path(__file__).parents[1] / "docs" / "state-machines.md"
 
@@ -78,6 +80,25 @@ def drain_edges() -> list[Edge]:
     ]
 
 
+def process_edges() -> list[Edge]:
+    """Where each event may lead a process of the gateway; staying is left out."""
+    return [
+        (phase.value, target.value, event.__name__)
+        for (phase, event), rule in supervision.TRANSITIONS.items()
+        for target in sorted(rule.targets, key=lambda each: each.value)
+        if target is not phase
+    ]
+
+
+def bus_edges() -> list[Edge]:
+    """Where each event leads a worker towards the owner; staying is left out."""
+    return [
+        (state.value.replace("-", "_"), rule.target.value.replace("-", "_"), event.value)
+        for (state, event), rule in link.TRANSITIONS.items()
+        if rule.target is not state
+    ]
+
+
 def breaker_table() -> str:
     """What a breaker does with each event in each state."""
     rows = ["| state | event | does |", "|---|---|---|"]
@@ -105,6 +126,11 @@ def page() -> str:
             "`Asked` is SIGTERM or `POST /admin/drain`, `Hastened` a second SIGTERM or SIGINT, `Looked` the passing of"
             " time.\n",
             diagram(drain.Phase.SERVING.value, drain_edges()),
+            "## A process of the gateway (`workers/supervision.py`)\n",
+            "With `--workers`: the owner and each worker, as the parent sees them. `Tick` is the passing of time.\n",
+            diagram(supervision.Phase.WAITING.value, process_edges()),
+            "## A worker towards the owner (`bus/link.py`)\n",
+            diagram(link.Link.AWAY.value, bus_edges()),
         ]
     )
 

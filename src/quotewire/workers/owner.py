@@ -59,7 +59,7 @@ async def own(settings: Settings, directory: Path, stop: asyncio.Event) -> None:
             upstream,
             reports,
             new_history(settings),
-            key=vault.derive_key("client tokens"),
+            key=signing_key(settings.token_key, lambda: vault.derive_key("client tokens")),
             epoch=upstream.epoch,
             max_connections_per_ip=settings.max_connections_per_ip,
             own=lambda: own_readings(upstream, reports),

@@ -132,7 +132,14 @@ class Context:
 
 
 Result = tuple[Process, tuple[Effect, ...]]
-Rule = Callable[[Process, Event, Context], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What becomes of a process on an event, and where that may lead."""
+
+    do: Callable[[Process, Event, Context], Result]
+    targets: frozenset[Phase]
 
 
 def step(process: Process, event: Event, *, now: float, policy: Policy, chance: Chance) -> Result:
@@ -140,7 +147,13 @@ def step(process: Process, event: Event, *, now: float, policy: Policy, chance: 
     rule = TRANSITIONS.get((process.phase, type(event)))
     if rule is None:
         raise IllegalEventError(machine="process", state=process.phase.value, event=type(event).__name__)
-    return rule(process, event, Context(now, policy, chance))
+    after, effects = rule.do(process, event, Context(now, policy, chance))
+    assert after.phase in rule.targets, f"{process.phase} may not lead to {after.phase}"
+    return after, effects
+
+
+def _rule(do: Callable[[Process, Event, Context], Result], *targets: Phase) -> Rule:
+    return Rule(do, frozenset(targets))
 
 
 def _stay(process: Process, event: Event, at: Context) -> Result:
@@ -214,36 +227,36 @@ def _done(process: Process, event: Event, at: Context) -> Result:
 
 
 TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Rule]] = {
-    (Phase.WAITING, Start): _spawn,
-    (Phase.WAITING, Stop): _done,
-    (Phase.WAITING, Tick): _stay,
-    (Phase.STARTING, Ready): _run,
-    (Phase.STARTING, Exited): _failed_to_start,
-    (Phase.STARTING, Silent): _stay,  # it has its own deadline
-    (Phase.STARTING, Replace): _stay,  # it is the other already
-    (Phase.STARTING, Stop): _end,
-    (Phase.STARTING, Tick): _kill_if_due,
-    (Phase.RUNNING, Exited): _ended_by_itself,
-    (Phase.RUNNING, Silent): _kill,
-    (Phase.RUNNING, Replace): _make_room,
-    (Phase.RUNNING, Stop): _end,
-    (Phase.RUNNING, Tick): _stay,
-    (Phase.RESTING, Replace): _stay,
-    (Phase.RESTING, Stop): _done,
-    (Phase.RESTING, Tick): _restart_if_due,
-    (Phase.REPLACING, Ready): _stay,  # said before it heard
-    (Phase.REPLACING, Exited): _next,
-    (Phase.REPLACING, Silent): _stay,
-    (Phase.REPLACING, Replace): _hurry,
-    (Phase.REPLACING, Stop): _end,
-    (Phase.REPLACING, Tick): _kill_if_due,
-    (Phase.ENDING, Ready): _stay,
-    (Phase.ENDING, Exited): _done,
-    (Phase.ENDING, Silent): _stay,
-    (Phase.ENDING, Replace): _stay,
-    (Phase.ENDING, Stop): _hurry,
-    (Phase.ENDING, Tick): _kill_if_due,
-    (Phase.ENDED, Replace): _stay,
-    (Phase.ENDED, Stop): _stay,
-    (Phase.ENDED, Tick): _stay,
+    (Phase.WAITING, Start): _rule(_spawn, Phase.STARTING),
+    (Phase.WAITING, Stop): _rule(_done, Phase.ENDED),
+    (Phase.WAITING, Tick): _rule(_stay, Phase.WAITING),
+    (Phase.STARTING, Ready): _rule(_run, Phase.RUNNING),
+    (Phase.STARTING, Exited): _rule(_failed_to_start, Phase.RESTING, Phase.ENDED),
+    (Phase.STARTING, Silent): _rule(_stay, Phase.STARTING),  # it has its own deadline
+    (Phase.STARTING, Replace): _rule(_stay, Phase.STARTING),  # it is the other already
+    (Phase.STARTING, Stop): _rule(_end, Phase.ENDING),
+    (Phase.STARTING, Tick): _rule(_kill_if_due, Phase.STARTING),
+    (Phase.RUNNING, Exited): _rule(_ended_by_itself, Phase.RESTING, Phase.STARTING),
+    (Phase.RUNNING, Silent): _rule(_kill, Phase.RUNNING),
+    (Phase.RUNNING, Replace): _rule(_make_room, Phase.REPLACING),
+    (Phase.RUNNING, Stop): _rule(_end, Phase.ENDING),
+    (Phase.RUNNING, Tick): _rule(_stay, Phase.RUNNING),
+    (Phase.RESTING, Replace): _rule(_stay, Phase.RESTING),
+    (Phase.RESTING, Stop): _rule(_done, Phase.ENDED),
+    (Phase.RESTING, Tick): _rule(_restart_if_due, Phase.RESTING, Phase.STARTING),
+    (Phase.REPLACING, Ready): _rule(_stay, Phase.REPLACING),  # said before it heard
+    (Phase.REPLACING, Exited): _rule(_next, Phase.STARTING),
+    (Phase.REPLACING, Silent): _rule(_stay, Phase.REPLACING),
+    (Phase.REPLACING, Replace): _rule(_hurry, Phase.REPLACING),
+    (Phase.REPLACING, Stop): _rule(_end, Phase.ENDING),
+    (Phase.REPLACING, Tick): _rule(_kill_if_due, Phase.REPLACING),
+    (Phase.ENDING, Ready): _rule(_stay, Phase.ENDING),
+    (Phase.ENDING, Exited): _rule(_done, Phase.ENDED),
+    (Phase.ENDING, Silent): _rule(_stay, Phase.ENDING),
+    (Phase.ENDING, Replace): _rule(_stay, Phase.ENDING),
+    (Phase.ENDING, Stop): _rule(_hurry, Phase.ENDING),
+    (Phase.ENDING, Tick): _rule(_kill_if_due, Phase.ENDING),
+    (Phase.ENDED, Replace): _rule(_stay, Phase.ENDED),
+    (Phase.ENDED, Stop): _rule(_stay, Phase.ENDED),
+    (Phase.ENDED, Tick): _rule(_stay, Phase.ENDED),
 }
