@@ -31,6 +31,7 @@ BOUND_S: Final = 150.0
 STEADY_S: Final = 3.0
 SILENT: Final = frozenset({Kind.DEAD_SOCKET, Kind.STUCK_SYMBOL, Kind.BLACK_HOLE})
 HIDDEN_S: Final = 60.0  # a fault of silence that has shown nothing for so long shows nothing
+OPERATES_S: Final = 2.0
 REPAIR_S: Final = 5.0  # from a login's death to the operator's new token
 MOST_TASKS: Final = 60
 ACTS: Final = ("resolve", "snapshot", "search", "refresh", "report", "want", "want", "want")
@@ -122,6 +123,8 @@ class Simulation:
         self._hidden: set[Fault] = set()  # faults of silence that nothing shows yet
         self._well_since: float | None = None
         self._dead_since: dict[str, float] = {}
+        self._opted_out: set[str] = set()
+        self._operates_at = 0.0
         self._vault = self.gateway.open_vault()
         self.network.stored = self.refresh_token
 
@@ -204,7 +207,7 @@ class Simulation:
             self.watch.quotes.look(self.gateway.wanted)
             self.watch.gaps.look(self.gateway.wanted, self.network.active, self._barred())
             if not self.network.struck(Kind.VAULT_LOCKED):
-                self.watch.streams.look(self._opted_out(), LOOK_S)
+                self.watch.streams.look(self._opted_out, LOOK_S)
         else:
             self.watch.gaps.stopped()
         self._operate()
@@ -255,6 +258,9 @@ class Simulation:
 
     def _operate(self) -> None:
         """What the operator does: a new token for who needs one, which nobody may without a cause."""
+        if self.now < self._operates_at:
+            return
+        self._operates_at = self.now + OPERATES_S
         for person in self.table.nature.persons:
             token = self._vault.get(person)
             if token is None or not token.is_dead:
@@ -296,14 +302,12 @@ class Simulation:
 
     def _barred(self) -> set[str]:
         """Who may have no stream: who was told so, and who has no login."""
-        return self._opted_out() | self._dead_since.keys()
-
-    def _opted_out(self) -> set[str]:
-        return {person for person, allowed in self._vault.streaming().items() if not allowed}
+        return self._opted_out | self._dead_since.keys()
 
     def set_streaming(self, person: str, allowed: bool) -> None:
         """The operator says whether the person's login may carry a stream."""
         self._vault.set_streaming(person, allowed)
+        (self._opted_out.discard if allowed else self._opted_out.add)(person)
 
     def persons(self, fault: Fault) -> tuple[str, ...]:
         """Whom a fault concerns."""

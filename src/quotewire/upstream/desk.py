@@ -7,7 +7,7 @@ It keeps each person's budget and breakers, shared by streams, look-ups and poll
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from quotewire.errors import (
@@ -19,16 +19,18 @@ from quotewire.errors import (
 )
 from quotewire.questrade.requests import ApiRequest, Endpoint
 from quotewire.questrade.rest import Access, ApiUnreachableError, RestClient
+from quotewire.questrade.wire import QuotesFrame, Rows
 from quotewire.resilience.breaker import Changed, Circuit
 from quotewire.resilience.budget import BudgetView, Category, Priority
 from quotewire.upstream.allowance import OUT_OF_SCOPE, Allowance, Closed, Grant, Wait
-from quotewire.upstream.chronicle import Chronicle, Happening
+from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.world import REAL, World
 
 __all__ = ["Desk", "Priority"]
 
 T = TypeVar("T")
+MOST_LOST: Final = 1000  # unreadable rows that are told of
 LONGEST_NAP_S: Final = 1.0  # waiting for budget, look again at least this often
 
 
@@ -60,6 +62,8 @@ class Desk:
         self.calls = 0
         self.failures = 0
         self.waits = 0
+        self.rows_lost = 0
+        self._told_lost: set[tuple[Endpoint, int]] = set()
 
     def report(self, person: str) -> dict[str, Any]:
         """The person's budgets and breakers."""
@@ -198,10 +202,28 @@ class Desk:
             allowance.observe(request.category, answer.rate.remaining, reset_in_s, self._now())
         self._tell(access.person, request, allowance.succeeded(request.endpoint, self._now()))
         self._on_answer(access.person)
+        if isinstance(answer.value, (Rows, QuotesFrame)) and answer.value.lost:
+            self._tell_lost(access.person, request.endpoint, answer.value.lost)
         return answer.value
 
+    def _tell_lost(self, person: str, endpoint: Endpoint, lost: Sequence[int]) -> None:
+        """Rows of an answer could not be read: that is told once, since whoever asks for them does so again."""
+        self.rows_lost += len(lost)
+        for symbol_id in lost:
+            if (endpoint, symbol_id) in self._told_lost or len(self._told_lost) >= MOST_LOST:
+                continue
+            self._told_lost.add((endpoint, symbol_id))
+            what = str(symbol_id) if symbol_id else "a symbol whose id cannot be read either"
+            detail = f"{endpoint} in {person}'s name: the row of {what} cannot be read; the others are used"
+            self._chronicle.note(
+                Happening.CALL, Why.ROW_UNREADABLE, person=person, detail=detail, level=logging.WARNING
+            )
+
     def _allowance(self, person: str) -> Allowance:
-        return self._allowances.setdefault(person, Allowance())
+        allowance = self._allowances.get(person)
+        if allowance is None:
+            allowance = self._allowances[person] = Allowance()
+        return allowance
 
     def _note(self, person: str, request: ApiRequest[T], error: UpstreamError) -> None:
         detail = f"{request.endpoint} in {person}'s name: {error}"
