@@ -26,6 +26,10 @@ SECRET_TEXT = (
     re.compile(r"(?i)((?:token|authorization)\\?[\"']?\s*[=:]\s*\\?[\"']?)(?!bearer\b)[^\s\"'&,}\\]+"),
     re.compile(r"()eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),
 )
+SUSPICIOUS = re.compile(r"(?i)bearer|token|authorization|eyj")
+"""Where this is not found, none of the patterns is: a line without secrets should cost little."""
+
+MAX_NAMES = 1000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,18 +39,21 @@ class Secrets:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
+        self._names: dict[str, tuple[str, bool]] = {}  # names of fields as they may be written, and whether they hide
 
     def add(self, secret: str) -> None:
         """Never let this text be written. Texts under 8 characters are left to the patterns."""
         if len(secret) >= 8:
             self._known.add(secret)
+            self._names.clear()
 
     def redact(self, text: str) -> str:
         """Take every secret out of `text`."""
         for secret in self._known:
             text = text.replace(secret, REDACTED)
-        for pattern in SECRET_TEXT:
-            text = pattern.sub(lambda found: found.group(1) + REDACTED, text)
+        if SUSPICIOUS.search(text) is not None:
+            for pattern in SECRET_TEXT:
+                text = pattern.sub(lambda found: found.group(1) + REDACTED, text)
         return text
 
     def clean(self, value: Any, depth: int = 0) -> Any:
@@ -58,14 +65,20 @@ class Secrets:
         if type(value) is int and -(2**63) <= value < 2**63:
             return value
         if depth < MAX_DEPTH and isinstance(value, Mapping):
-            return {self._text(k): self._field(self._text(k), v, depth) for k, v in value.items()}
+            return dict(self._field(k, v, depth) for k, v in value.items())
         if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
             return [self.clean(item, depth + 1) for item in value]
         return self._text(value)
 
-    def _field(self, name: str, value: Any, depth: int) -> Any:
-        hidden = name not in PUBLIC_NAMES and SECRET_NAMES.search(name)
-        return REDACTED if hidden else self.clean(value, depth + 1)
+    def _field(self, key: Any, value: Any, depth: int) -> tuple[str, Any]:
+        known = self._names.get(key) if type(key) is str else None
+        if known is None:
+            name = self._text(key)
+            known = name, name not in PUBLIC_NAMES and SECRET_NAMES.search(name) is not None
+            if type(key) is str and len(self._names) < MAX_NAMES:
+                self._names[key] = known
+        name, hidden = known
+        return name, REDACTED if hidden else self.clean(value, depth + 1)
 
     def _text(self, value: Any) -> str:
         try:
