@@ -14,12 +14,12 @@ import {
 } from "../src/upstream/words.ts";
 
 const BUDGET = {
-  used_second: 3,
-  per_second: 20,
-  used_hour: 100,
-  left_hour: 14_000,
-  per_hour: 15_000,
-  blocked_for_s: 0,
+  usedSecond: 3,
+  perSecond: 20,
+  usedHour: 100,
+  leftHour: 14_000,
+  perHour: 15_000,
+  blockedForS: 0,
 };
 const ALICE = {
   name: "alice",
@@ -75,7 +75,7 @@ describe("reading the report", () => {
 
   test("Questrade's own count of the hour goes before the gateway's", () => {
     expect(only({}).budgets[0]?.usedHour).toBe(1_000);
-    expect(only({ budgets: { market: { ...BUDGET, left_hour: null } } }).budgets[0]?.usedHour).toBe(100);
+    expect(only({ budgets: { market: { ...BUDGET, leftHour: null } } }).budgets[0]?.usedHour).toBe(100);
   });
 
   test.each([
@@ -109,7 +109,7 @@ describe("what the panel says", () => {
   });
 
   test("of budgets and breakers", () => {
-    const { budgets } = only({ budgets: { market: { ...BUDGET, blocked_for_s: 1.2 } } });
+    const { budgets } = only({ budgets: { market: { ...BUDGET, blockedForS: 1.2 } } });
     expect(budgets.map(budgetSecond)).toEqual(["3 of 20 / s"]);
     expect(budgets.map(budgetHour)).toEqual(["1,000 of 15,000 / h, blocked for 2 s"]);
     expect(breakerLine(only({}))).toBe("open: quotes; closed: time, symbols");

@@ -50,23 +50,25 @@ def time() -> ApiRequest[TimeRecord]:
     return ApiRequest(Endpoint.TIME, Category.ACCOUNT, "time", lambda data: wire.decode(data, TimeRecord))
 
 
-def symbols_by_id(ids: Sequence[int]) -> ApiRequest[list[SymbolRecord]]:
+def symbols_by_id(ids: Sequence[int]) -> ApiRequest[wire.Rows[SymbolRecord]]:
     """Details of at most MAX_IDS symbols; ids that are unknown may be missing from the answer."""
-    return ApiRequest(Endpoint.SYMBOLS, Category.ACCOUNT, "symbols", _symbols, {"ids": _joined([str(i) for i in ids])})
+    return ApiRequest(
+        Endpoint.SYMBOLS, Category.ACCOUNT, "symbols", wire.decode_symbols, {"ids": _joined([str(i) for i in ids])}
+    )
 
 
-def symbols_by_name(names: Sequence[str]) -> ApiRequest[list[SymbolRecord]]:
+def symbols_by_name(names: Sequence[str]) -> ApiRequest[wire.Rows[SymbolRecord]]:
     """Details of at most MAX_IDS symbols; names that are unknown may be missing from the answer."""
-    return ApiRequest(Endpoint.SYMBOLS, Category.ACCOUNT, "symbols", _symbols, {"names": _joined(names)})
+    return ApiRequest(Endpoint.SYMBOLS, Category.ACCOUNT, "symbols", wire.decode_symbols, {"names": _joined(names)})
 
 
-def search(prefix: str, offset: int = 0) -> ApiRequest[list[SearchRow]]:
+def search(prefix: str, offset: int = 0) -> ApiRequest[wire.Rows[SearchRow]]:
     """Symbols whose name or description begins with `prefix`."""
     return ApiRequest(
         Endpoint.SEARCH,
         Category.ACCOUNT,
         "symbols/search",
-        lambda data: wire.decode(data, wire.SearchAnswer).symbols,
+        wire.decode_search,
         {"prefix": prefix, "offset": str(offset)},
     )
 
@@ -105,10 +107,6 @@ def stream_port(ids: Sequence[int]) -> ApiRequest[int]:
     """Set which symbols this login's quote stream carries, and learn its port. Always send the full set."""
     params = {"ids": ",".join(str(i) for i in sorted(ids)), "stream": "true", "mode": "WebSocket"}
     return ApiRequest(Endpoint.STREAM_PORT, Category.MARKET, "markets/quotes", wire.decode_port, params)
-
-
-def _symbols(data: bytes) -> list[SymbolRecord]:
-    return wire.decode(data, wire.SymbolsAnswer).symbols
 
 
 def _joined(items: Sequence[str]) -> str:

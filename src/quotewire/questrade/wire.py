@@ -1,9 +1,10 @@
 """Questrade's bytes to typed values. Pure.
 
-A REST answer decodes whole or raises `UpstreamUnavailableError`: what cannot be read is no answer. A quote stream is
-judged more gently: one quote object that cannot be read spoils itself alone, and is counted.
+A REST answer decodes or raises `UpstreamUnavailableError`: what cannot be read is no answer. Where it is a list of
+symbols or quotes, and in the frames of a stream, one object that cannot be read spoils itself alone, and is counted.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -32,6 +33,16 @@ class QuotesAnswer(msgspec.Struct, frozen=True):
     """`markets/quotes`."""
 
     quotes: list[msgspec.Raw]
+
+
+class Rows(list[T]):
+    """The rows of an answer that could be read. `lost` has the symbol ids of those that could not, 0 where even that
+    cannot be told.
+    """
+
+    def __init__(self, rows: Iterable[T] = (), lost: Sequence[int] = ()) -> None:
+        super().__init__(rows)
+        self.lost = tuple(lost)
 
 
 class SymbolsAnswer(msgspec.Struct, frozen=True):
@@ -113,10 +124,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class QuotesFrame:
-    """Quotes, and how many quote objects of the frame could not be read."""
+    """Quotes, and how many quote objects of the frame could not be read: their ids are in `lost`, as in `Rows`."""
 
     patches: list[QuotePatch]
     spoiled: int = 0
+    lost: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,14 @@ class _AnyFrame(msgspec.Struct, rename="camel", frozen=True):
     account_number: int | str | None = None
 
 
+class _Identified(msgspec.Struct, rename="camel", frozen=True):
+    symbol_id: int = 0
+
+
+class _RawSymbols(msgspec.Struct, frozen=True):
+    symbols: list[msgspec.Raw]
+
+
 _fast = msgspec.json.Decoder(_FastQuotes)
 _any = msgspec.json.Decoder(_AnyFrame)
 _patch = msgspec.json.Decoder(QuotePatch)
@@ -195,14 +215,14 @@ def _decode_other(data: bytes | str) -> Frame:
 def decode_quote_list(raws: list[msgspec.Raw]) -> QuotesFrame:
     """Quote objects one by one, so that a bad one spoils only itself."""
     patches: list[QuotePatch] = []
-    spoiled = 0
+    lost: list[int] = []
     for raw in raws:
         patch = _decode_patch(raw)
         if patch is None:
-            spoiled += 1
+            lost.append(_id_of(raw))
         else:
             patches.append(patch)
-    return QuotesFrame(patches, spoiled)
+    return QuotesFrame(patches, len(lost), tuple(lost))
 
 
 def _decode_patch(raw: msgspec.Raw) -> QuotePatch | None:
@@ -221,6 +241,14 @@ def _decode_patch(raw: msgspec.Raw) -> QuotePatch | None:
         return None
 
 
+def _id_of(raw: msgspec.Raw) -> int:
+    """The symbol id of a row that cannot be read; 0 when that cannot be read either."""
+    try:
+        return msgspec.json.decode(raw, type=_Identified).symbol_id
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0
+
+
 # --- what REST answers ---
 
 
@@ -235,6 +263,34 @@ def decode(data: bytes, kind: type[T]) -> T:
 def decode_quotes(data: bytes) -> QuotesFrame:
     """The answer of `markets/quotes`."""
     return decode_quote_list(decode(data, QuotesAnswer).quotes)
+
+
+def decode_symbols(data: bytes) -> Rows[SymbolRecord]:
+    """The answer of `symbols`."""
+    try:
+        return Rows(msgspec.json.decode(data, type=SymbolsAnswer).symbols)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _decode_rows(decode(data, _RawSymbols).symbols, SymbolRecord)
+
+
+def decode_search(data: bytes) -> Rows[SearchRow]:
+    """The answer of `symbols/search`."""
+    try:
+        return Rows(msgspec.json.decode(data, type=SearchAnswer).symbols)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _decode_rows(decode(data, _RawSymbols).symbols, SearchRow)
+
+
+def _decode_rows(raws: list[msgspec.Raw], kind: type[T]) -> Rows[T]:
+    """Rows one by one, so that a bad one spoils only itself."""
+    rows: list[T] = []
+    lost: list[int] = []
+    for raw in raws:
+        try:
+            rows.append(msgspec.json.decode(raw, type=kind))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            lost.append(_id_of(raw))
+    return Rows(rows, lost)
 
 
 def decode_port(data: bytes) -> int:

@@ -14,7 +14,7 @@ from quotewire.errors import (
 )
 from quotewire.questrade.requests import Endpoint
 from quotewire.resilience.breaker import Allow, Asked, Breaker, Changed, Circuit, Failed, Nudged, Succeeded
-from quotewire.resilience.budget import Budget, Category, Priority
+from quotewire.resilience.budget import Budget, BudgetView, Category, Priority
 
 OUT_OF_SCOPE: Final = 403
 PROBE: Final = Endpoint.TIME
@@ -99,7 +99,7 @@ class Allowance:
     def report(self, now: float) -> dict[str, Any]:
         """For operators."""
         return {
-            "budgets": {category.value: self.budget.view(category, now)._asdict() for category in Category},
+            "budgets": {category.value: _camel(self.budget.view(category, now)) for category in Category},
             "breakers": {endpoint.value: breaker.state.value for endpoint, breaker in self.breakers.items()},
         }
 
@@ -110,3 +110,15 @@ class Allowance:
         if endpoint is PROBE:
             return []
         return [effect for effect in self._breaker(endpoint).step(event, now) if isinstance(effect, Changed)]
+
+
+def _camel(view: BudgetView) -> dict[str, int | float]:
+    """The fields as they are written everywhere else in the report."""
+    return {
+        "usedSecond": view.used_second,
+        "perSecond": view.per_second,
+        "usedHour": view.used_hour,
+        "leftHour": view.left_hour,
+        "perHour": view.per_hour,
+        "blockedForS": view.blocked_for_s,
+    }

@@ -52,6 +52,7 @@ class Why(StrEnum):
     NOT_DOUBLED = "not_doubled"
     STREAMING_OFF = "streaming_off"
     STREAMING_ON = "streaming_on"
+    ROW_UNREADABLE = "row_unreadable"
 
 
 @dataclass(frozen=True, slots=True)

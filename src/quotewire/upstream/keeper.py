@@ -33,6 +33,7 @@ DRAIN_S: Final = 3.0  # what calls under way get before a refresh goes ahead
 PREPARE_S: Final = 4.0  # what others get to take over the symbols of a person who is about to be refreshed
 FAREWELL_S: Final = 1.2  # what exchanges under way get when the gateway stops
 START_SPACING_S: Final = 3.0  # the login server does not like two at once
+TURN_S: Final = 0.05  # between two looks at whether it is one's turn
 RATE_STEP_S: Final = 2.0
 RATE_CAP_S: Final = 10.0
 NO_SHIFT_S: Final = 2.0
@@ -340,7 +341,13 @@ class Keeper:
         return login.flight
 
     async def _exchange(self, person: str, why: Why) -> None:
-        """Run an exchange, or join the one under way; being cancelled does not end it."""
+        """Run an exchange when it is its turn, or join the one under way; being cancelled does not end it."""
+        login, before = self._logins[person], self._known(person)
+        while login.flight is None and (wait := self._may_start_at() - self._now()) > 0:
+            await asyncio.sleep(min(wait, TURN_S))
+            after = self._tokens.get(person)
+            if after is None or after.refresh_token != before.refresh_token or self._now() < login.retry_at:
+                return  # somebody else has seen to it meanwhile, or has failed
         await asyncio.shield(self._launch(person, why))
 
     async def _fly(self, person: str, why: Why) -> None:

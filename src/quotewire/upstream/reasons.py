@@ -83,6 +83,7 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "upstream": "Questrade failed",
         "upstream_unavailable": "Questrade could not be reached, failed or did not answer in time",
         "upstream_refused": "Questrade refused the call",
+        "row_unreadable": "one symbol's part of an answer could not be read; told once, the others are used",
         "access_token": "there is no usable access token now",
         "token_spent": "the refresh token is used up: `quotewire persons add NAME` with a new one",
         "too_many_failures": "an endpoint keeps failing for a person and is left alone for a while",

@@ -9,6 +9,7 @@ from quotewire.errors import UpstreamError, UpstreamRefusedError, UpstreamUnavai
 from quotewire.market.symbol import Symbol
 from quotewire.questrade import requests
 from quotewire.questrade.records import SymbolRecord
+from quotewire.questrade.wire import Rows
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.directory import Directory
 from quotewire.wire.codes import ErrorCode
@@ -106,7 +107,7 @@ class Resolver:
                 await self._ask_some(items[:half])
                 await self._ask_some(items[half:])
             elif error.status in (400, 404):
-                self._answer(items, [])
+                self._answer(items, Rows())
             else:
                 self._fail(items, error)
         except UpstreamError as error:
@@ -114,18 +115,22 @@ class Resolver:
         else:
             self._answer(items, records)
 
-    async def _request(self, items: Sequence[Asked]) -> list[SymbolRecord]:
+    async def _request(self, items: Sequence[Asked]) -> Rows[SymbolRecord]:
         names = [item for item in items if isinstance(item, str)]
         ids = [item for item in items if isinstance(item, int)]
         request = requests.symbols_by_name(names) if names else requests.symbols_by_id(ids)
         _, records = await self._desk.call(request, priority=Priority.LOOKUP, deadline_s=RESOLVE_S)
         return records
 
-    def _answer(self, items: Sequence[Asked], records: Sequence[SymbolRecord]) -> None:
+    def _answer(self, items: Sequence[Asked], records: Rows[SymbolRecord]) -> None:
+        """What the answer does not have is unknown, unless it is among the rows that could not be read."""
         symbols = [record.to_symbol() for record in records]
         self._directory.learn(symbols)
         for item in items:
             symbol = self._directory.find(item)
+            if symbol is None and (item in records.lost or (records.lost and not isinstance(item, int))):
+                self._fail([item], UpstreamUnavailableError(f"what Questrade answered about {item} cannot be read"))
+                continue
             if symbol is None:
                 self._directory.learn_unknown(item)
             future = self._waiting.pop(item)  # whoever asks from now on asks anew

@@ -304,6 +304,7 @@ class Upstream:
             "calls": self._desk.calls,
             "call_failures": self._desk.failures,
             "call_waits": self._desk.waits,
+            "rows_lost": self._desk.rows_lost,
             "breakers_open": self._desk.breakers_open,
             "token_refreshes": self._keeper.refreshes,
         }

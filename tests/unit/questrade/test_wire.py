@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from quotewire.errors import UpstreamUnavailableError
@@ -96,3 +99,40 @@ def test_an_option_tells_what_it_delivers_by_number_or_by_text(under: str) -> No
     data = b'{"symbols":[' + option % under.encode() + b',{"symbol":"S","symbolId":2}]}'
 
     assert [each.symbol for each in wire.decode(data, wire.SymbolsAnswer).symbols] == ["O", "S"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "lost"),
+    [
+        ('{"symbol":"B","symbolId":2,"eps":"much"}', 2),
+        ('{"symbolId":2}', 2),
+        ('{"symbol":"B","symbolId":"2"}', 0),
+        ('{"symbol":"B"}', 0),
+        ("7", 0),
+        ("null", 0),
+    ],
+)
+@pytest.mark.parametrize("decode", [wire.decode_symbols, wire.decode_search])
+def test_a_symbol_that_cannot_be_read_spoils_only_itself(
+    decode: Callable[[bytes], wire.Rows[Any]], bad: str, lost: int
+) -> None:
+    if decode is wire.decode_search and "eps" in bad:
+        bad = bad.replace("eps", "currency").replace('"much"', "7")
+    rows = decode(f'{{"symbols":[{{"symbol":"A","symbolId":1}},{bad},{{"symbol":"C","symbolId":3}}]}}'.encode())
+
+    assert [row.symbol_id for row in rows] == [1, 3]
+    assert rows.lost == (lost,)
+
+
+def test_a_quote_that_cannot_be_read_is_told_by_its_id() -> None:
+    frame = wire.decode_quotes(b'{"quotes":[{"symbolId":1},{"symbolId":2,"bidPrice":"x"},7]}')
+
+    assert [patch.symbol_id for patch in frame.patches] == [1]
+    assert (frame.spoiled, frame.lost) == (2, (2, 0))
+
+
+@pytest.mark.parametrize("data", [b'{"symbols":7}', b"[]", b'{"symbols":[{"symbol"', b'{"quotes":[]}'])
+def test_an_answer_without_rows_is_no_answer(data: bytes) -> None:
+    for decode in (wire.decode_symbols, wire.decode_search):
+        with pytest.raises(UpstreamUnavailableError):
+            decode(data)

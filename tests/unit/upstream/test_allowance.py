@@ -74,7 +74,7 @@ def test_the_header_counts() -> None:
 
     assert isinstance(ask(allowance, 1.0), Wait)
     report = allowance.report(1.0)
-    assert report["budgets"]["market"]["left_hour"] == 0
+    assert report["budgets"]["market"]["leftHour"] == 0
 
 
 def test_the_probe_has_no_breaker_and_its_success_lets_the_others_be_tried() -> None:

@@ -13,7 +13,7 @@ from quotewire.errors import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
-from quotewire.questrade import requests
+from quotewire.questrade import requests, wire
 from quotewire.questrade.rest import Access, Answer, ApiUnreachableError, RestClient
 from quotewire.resilience.breaker import Circuit
 from quotewire.resilience.budget import Priority
@@ -45,12 +45,14 @@ class Bench:
             world=World(monotonic=loop.time, wall=loop.time),
         )
 
-    async def send(self, access: Access, request: Any) -> Answer[str]:
+        self.value: Any = None
+
+    async def send(self, access: Access, request: Any) -> Answer[Any]:
         self.sent.append(access.token)
         await asyncio.sleep(0.01)
         if (trouble := self.answers.get(access.token)) is not None:
             raise trouble()
-        return Answer(access.person, None, 0.01)
+        return Answer(self.value or access.person, None, 0.01)
 
 
 def played(scenario: Callable[[], Any]) -> None:
@@ -197,5 +199,22 @@ def test_a_host_out_of_reach_is_told() -> None:
         bench.answers["access-alice"] = lambda: ApiUnreachableError("refused")
         await bench.desk.call(REQUEST)
         assert bench.unreachable == ["alice"]
+
+    played(scenario)
+
+
+def test_a_row_that_cannot_be_read_is_told_once_and_counted_each_time() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        lost = wire.decode_quotes(b'{"quotes":[{"symbolId":1},{"symbolId":2,"bidPrice":"x"},7]}')
+        bench.value = lost
+        for _ in range(3):
+            _, frame = await bench.desk.call(REQUEST)
+            assert [patch.symbol_id for patch in frame.patches] == [1]
+
+        told = [each["detail"] for each in bench.chronicle.last() if each["reason"] == "row_unreadable"]
+        assert len(told) == 2
+        assert "the row of 2 cannot be read" in told[1]
+        assert bench.desk.rows_lost == 6
 
     played(scenario)

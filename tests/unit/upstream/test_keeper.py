@@ -11,7 +11,7 @@ from quotewire.errors import AccessTokenError, StorageError, TokenSpentError
 from quotewire.questrade.tokens import Declined, Grant, Granted, Outcome, Refused
 from quotewire.settings import load
 from quotewire.upstream.chronicle import Chronicle
-from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.keeper import START_SPACING_S, TURN_S, Keeper
 from quotewire.upstream.redeemer import ENDINGS, Errand, Report
 from quotewire.upstream.vault import Vault
 
@@ -83,6 +83,32 @@ async def test_a_working_token_is_left_alone_and_a_refresh_is_forced_once_a_minu
     bench.now += 61
     await bench.keeper.refresh("alice", force=True)
     assert len(bench.exchanges) == 3
+
+
+async def test_those_who_ask_for_several_persons_at_once_are_spaced_too(bench: Bench) -> None:
+    """As at the start, when every stream asks for its token."""
+    bench.hold = asyncio.Event()
+    asking = [asyncio.create_task(bench.keeper.renew(person, "")) for person in ("alice", "bob")]
+    await asyncio.sleep(2.5 * TURN_S)
+    assert bench.exchanges == ["alice"]
+
+    bench.now += START_SPACING_S
+    await asyncio.sleep(2.5 * TURN_S)
+    assert bench.exchanges == ["alice", "bob"], "one that is slow does not keep the others waiting for ever"
+    bench.hold.set()
+    assert [token.access_token for token in await asyncio.gather(*asking)] == ["access-2", "access-2"]
+
+
+async def test_who_waited_for_a_turn_does_not_refresh_what_was_refreshed_meanwhile(bench: Bench) -> None:
+    bench.hold = asyncio.Event()
+    alice = asyncio.create_task(bench.keeper.renew("alice", ""))
+    await asyncio.sleep(TURN_S)
+    bobs = [asyncio.create_task(bench.keeper.renew("bob", "")) for _ in range(5)]
+    await asyncio.sleep(TURN_S)
+    bench.hold.set()
+    await asyncio.gather(alice, *bobs)
+
+    assert bench.exchanges == ["alice", "bob"]
 
 
 async def test_a_refused_token_that_was_replaced_meanwhile_costs_nothing(bench: Bench) -> None:

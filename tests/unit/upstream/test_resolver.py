@@ -9,6 +9,7 @@ from typing import Any, cast
 from quotewire.errors import UpstreamRefusedError, UpstreamUnavailableError
 from quotewire.market.symbol import Symbol
 from quotewire.questrade.requests import ApiRequest
+from quotewire.questrade.wire import Rows
 from quotewire.testing import virtual
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.directory import Directory
@@ -27,13 +28,13 @@ class Row:
         return self.symbol
 
 
-def questrade(person: str, request: ApiRequest[Any]) -> list[Row]:
+def questrade(person: str, request: ApiRequest[Any]) -> Rows[Any]:
     """Knows S1 to S99; S13 has no quotes; a list with an odd character in it is refused as a whole."""
     items = request.params.get("names", request.params.get("ids", "")).split(",")
     if any("?" in item for item in items):
         raise UpstreamRefusedError("invalid argument", status=400, upstream_code=1002)
     numbers = [int(item.removeprefix("S")) for item in items if item.removeprefix("S").isdigit()]
-    return [Row(number, is_quotable=number != 13) for number in numbers if number < 100]
+    return Rows(Row(number, is_quotable=number != 13) for number in numbers if number < 100)
 
 
 def played(tmp_path: Path, scenario: Callable[[Resolver, FakeDesk], Any], answer: Any = questrade) -> None:
@@ -63,6 +64,18 @@ def test_answers_come_in_the_order_asked_and_are_remembered(tmp_path: Path) -> N
         assert len(desk.calls) == calls == 2
 
     played(tmp_path, scenario)
+
+
+def test_a_row_that_cannot_be_read_is_trouble_and_not_an_unknown_symbol(tmp_path: Path) -> None:
+    def answer(person: str, request: ApiRequest[Any]) -> Rows[Any]:
+        return Rows([Row(7)], lost=[8])
+
+    async def scenario(resolver: Resolver, desk: FakeDesk) -> None:
+        found = await resolver.resolve([], [7, 8, 9])
+        assert [each.code for each in found] == [None, ErrorCode.UPSTREAM_UNAVAILABLE, ErrorCode.UNKNOWN_SYMBOL]
+        assert found[1].retryable
+
+    played(tmp_path, scenario, answer)
 
 
 def test_what_many_ask_at_once_is_asked_for_once(tmp_path: Path) -> None:

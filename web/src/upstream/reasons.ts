@@ -87,6 +87,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   upstream: "Questrade failed",
   upstream_unavailable: "Questrade could not be reached or did not answer in time",
   upstream_refused: "Questrade refused the call",
+  row_unreadable: "one symbol's part of an answer could not be read",
   token_spent: "the refresh token is used up; a new one is needed",
   access_token: "no usable access token now",
 };

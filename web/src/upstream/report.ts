@@ -75,17 +75,17 @@ const number = (value: unknown): number => maybe(value) ?? 0;
 
 function budget(name: string, value: unknown): Budget {
   const it = row(value);
-  const perHour = number(it.per_hour);
-  const left = maybe(it.left_hour);
+  const perHour = number(it.perHour);
+  const left = maybe(it.leftHour);
   // Questrade's own count goes before the gateway's: other programs may use the same login.
-  const usedHour = Math.max(number(it.used_hour), left === null ? 0 : perHour - left);
+  const usedHour = Math.max(number(it.usedHour), left === null ? 0 : perHour - left);
   return {
     name,
-    usedSecond: number(it.used_second),
-    perSecond: number(it.per_second),
+    usedSecond: number(it.usedSecond),
+    perSecond: number(it.perSecond),
     usedHour,
     perHour,
-    blockedForS: number(it.blocked_for_s),
+    blockedForS: number(it.blockedForS),
   };
 }
 
