@@ -3,11 +3,18 @@
 import argparse
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from typing import Final
 
 from tests.simulation.blocks import run_many
 from tests.simulation.run import Result, simulate
 from tests.simulation.timetables import timetable
+
+GAPS: Final = {
+    "G1": "streams that are up have room",
+    "G2": "logins that can stream have room",
+    "G3": "a login can be asked",
+}
 
 
 def main() -> int:
@@ -33,10 +40,13 @@ def many(first: int, count: int, verbose: bool) -> int:
     began, virtual_s, updates, repairs = time.perf_counter(), 0.0, 0, 0
     broken: list[Result] = []
     healed: list[float] = []
+    gaps: dict[str, list[float]] = defaultdict(list)
     for done, result in enumerate(run_many(first, first + count), 1):
         virtual_s += result.virtual_s
         updates += result.updates
         repairs += result.repairs
+        for name, longest_s in result.gaps.items():
+            gaps[GAPS[name]].append(longest_s)
         if result.breach is not None:
             broken.append(result)
             print(result if verbose or len(broken) == 1 else _line(result), flush=True)
@@ -47,13 +57,20 @@ def many(first: int, count: int, verbose: bool) -> int:
     took = time.perf_counter() - began
     print(f"{count} seeds in {took:.0f} s ({count / took:.0f} a second), {virtual_s / 3600:.1f} virtual hours,")
     print(f"{updates} updates checked, {repairs} logins renewed by hand after faults that can cost one")
-    healed.sort()
     if healed:
-        shown = ", ".join(f"p{share:g} {healed[int(len(healed) * share / 100)]:.1f} s" for share in (50, 90, 99))
-        print(f"well again after the last fault: {shown}, longest {healed[-1]:.1f} s")
+        print(f"well again after the last fault: {spread(healed)}")
+    for name, longest in sorted(gaps.items()):
+        print(f"longest behind while {name}: {spread(longest)}")
     for invariant, number in Counter(result.breach.invariant for result in broken if result.breach).most_common():
         print(f"BROKEN {number} times: {invariant}")
     return 1 if broken else 0
+
+
+def spread(values: list[float]) -> str:
+    """Percentiles of seconds."""
+    ordered = sorted(values)
+    shown = ", ".join(f"p{share:g} {ordered[int(len(ordered) * share / 100)]:.1f} s" for share in (50, 90, 99))
+    return f"{shown}, longest {ordered[-1]:.1f} s"
 
 
 def _line(result: Result) -> str:

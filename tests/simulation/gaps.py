@@ -200,7 +200,7 @@ class GapWatch:
         if len(behind) <= excess:
             return
         longest_s = behind[excess][0]
-        self.longest[name] = max(self.longest.get(name, 0.0), longest_s)
+        self.longest[name[:2]] = max(self.longest.get(name[:2], 0.0), longest_s)
         if longest_s > bound_s:
             late = {each: round(behind_s, 2) for behind_s, each in behind if behind_s > bound_s}
             detail = f"{late} s behind, {bound_s:.2f} s allowed; {well} logins of {self._limit}, {most} wanted"

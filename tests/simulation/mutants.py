@@ -55,10 +55,10 @@ MUTANTS: Final = (
     ),
     Mutant("nothing_is_polled", "upstream/poller.py", "for ids in self.take_due():", "for ids in ():", ("G3", "R1")),
     Mutant(
-        "an_opt_out_waits_for_ever",
-        "upstream/fleet.py",
-        "return now - self._off_since.setdefault(person, now) < SWITCH_OFF_S",
-        "return True",
+        "an_opt_out_at_run_time_is_not_seen",
+        "upstream/keeper.py",
+        "return self._streaming.get(person, person not in self._settings.no_stream)",
+        "return person not in self._settings.no_stream",
         ("O2",),
     ),
     Mutant(
@@ -91,9 +91,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what_waits_for_another_stream_is_forgotten",
-        "upstream/tape.py",
-        "for patch in self._twins.due(moment.mono):",
-        "for patch in ():",
+        "upstream/twins.py",
+        "        for symbol_id, stream in list(self._holding):\n",
+        "        for symbol_id, stream in ():\n",
         ("Q5", "F3", "R1"),
     ),
     Mutant(

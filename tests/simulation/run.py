@@ -51,6 +51,7 @@ class Result:
     peaks: dict[tuple[str, str, float], int]
     refreshes: Counter[str]
     calls: Counter[str] = field(default_factory=Counter)
+    gaps: dict[str, float] = field(default_factory=dict)  # the longest by statement, seconds
     log: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -169,6 +170,7 @@ class Simulation:
             updates=self.watch.quotes.updates,
             repairs=self.repairs,
             calls=Counter({f"{who} {what}": count for (who, what), count in self.watch.calls.total.items()}),
+            gaps=self.watch.gaps.longest,
             log=list(self.watch.log),
             reasons=self.gateway.reasons,
         )
