@@ -92,8 +92,11 @@ class Audiences:
 
     def same(self, symbol_ids: Iterable[int]) -> list[int]:
         """These ids without repeats, as the very objects in use already: then no client has copies of its own."""
-        found = ((self._audiences.get(symbol_id), symbol_id) for symbol_id in dict.fromkeys(symbol_ids))
-        return [audience.symbol_id if audience is not None else symbol_id for audience, symbol_id in found]
+        of = self.of
+        return [
+            symbol_id if (there := of(symbol_id)) is None else there.symbol_id
+            for symbol_id in dict.fromkeys(symbol_ids)
+        ]
 
     def add_lane(self, lane: Lane, wants: Wants) -> bool:
         """Put frames of these symbols in the lane; tells whether any symbol is newly wanted."""

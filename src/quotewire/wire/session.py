@@ -135,9 +135,9 @@ class ServerSession:
         "_quota",
         "_resolving",
         "_symbols_full_at",
+        "_wanted",
         "agreed",
         "phase",
-        "wanted",
     )
 
     def __init__(
@@ -160,7 +160,12 @@ class ServerSession:
         self._resolving: SymbolCommand | None = None
         self.phase = Phase.AUTHENTICATING
         self.agreed: Agreed = NOTHING
-        self.wanted: set[int] = set()
+        self._wanted: tuple[int, ...] = ()  # most of what a session holds: a set would be ten times as big
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The ids of the symbols the client wants."""
+        return frozenset(self._wanted)
 
     # --- what the peer did ---
 
@@ -371,19 +376,20 @@ class ServerSession:
     def _apply(self, command: SymbolCommand, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
         if isinstance(command, Remove):
             return self._remove(command, resolutions)
-        resolutions = [self._kept(resolution) for resolution in resolutions]
+        wanted = self.wanted
+        resolutions = [self._kept(resolution, wanted) for resolution in resolutions]
         found = tuple(dict.fromkeys(r.symbol_id for r in resolutions if r.code is None))
         leaving: tuple[int, ...] = ()
         joining = found
         if isinstance(command, Replace):
-            leaving = tuple(self.wanted.difference(found))
-            joining = tuple(symbol_id for symbol_id in found if symbol_id not in self.wanted)
-        total = len(self.wanted.union(found)) - len(leaving)
+            leaving = tuple(wanted.difference(found))
+            joining = tuple(symbol_id for symbol_id in found if symbol_id not in wanted)
+        wanted = wanted.union(found).difference(leaving)
+        total = len(wanted)
         refusal = self._quota.claim(total) if total <= self._limits.max_symbols else None
         if total > self._limits.max_symbols or refusal is not None:
             return self._too_many(command, now, refusal)
-        self.wanted.difference_update(leaving)
-        self.wanted.update(joining)
+        self._wanted = tuple(wanted)
         # Left before it is told, so that nothing of these symbols follows the answer.
         effects: list[Effect] = [Leave(leaving)] if leaving else []
         effects.append(Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions])))
@@ -394,18 +400,19 @@ class ServerSession:
             effects.append(Join(joining, command.request_id))
         return effects
 
-    def _kept(self, resolution: Resolution) -> Resolution:
+    def _kept(self, resolution: Resolution, wanted: frozenset[int]) -> Resolution:
         """A symbol that flows already needs no look-up: one that failed for now takes nothing away."""
         asked = resolution.asked
         if resolution.code is None or not resolution.retryable or not isinstance(asked, int):
             return resolution
-        return Resolution(asked, symbol_id=asked) if asked in self.wanted else resolution
+        return Resolution(asked, symbol_id=asked) if asked in wanted else resolution
 
     def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
         # What cannot be found cannot be wanted either: taking it away is done.
-        leaving = tuple(self.wanted.intersection(r.symbol_id for r in resolutions))
-        self.wanted.difference_update(leaving)
-        self._quota.claim(len(self.wanted))
+        wanted = self.wanted
+        leaving = tuple(wanted.intersection(r.symbol_id for r in resolutions))
+        self._wanted = tuple(wanted.difference(leaving))
+        self._quota.claim(len(self._wanted))
         results = [
             SymbolResult(
                 ok=True,
