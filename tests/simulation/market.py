@@ -108,6 +108,10 @@ class Market:
         """Whether two versions hold the same."""
         return self._contents[symbol_id][one] == self._contents[symbol_id][other]
 
+    def is_same_trade(self, symbol_id: int, one: int, other: int) -> bool:
+        """Whether nobody traded in between."""
+        return self._contents[symbol_id][one].trades == self._contents[symbol_id][other].trades
+
     def first_alike(self, symbol_id: int, version: int) -> int:
         """The oldest version that holds the same."""
         return self._alike[symbol_id, self._contents[symbol_id][version]][0]
