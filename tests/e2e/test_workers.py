@@ -215,6 +215,30 @@ async def test_a_killed_owner_is_told_nothing_is_shown_as_live_and_clients_go_on
             assert between == [Freshness.STALE]
 
 
+async def test_an_owner_that_stood_still_is_held_for_gone_and_ends_itself(gateway: Start) -> None:
+    running, _ = await gateway(2)
+    async with watching(running, await running.ids(), 4) as watchers:
+        (epoch,) = {quote.epoch for watcher in watchers for each in watcher.ids for quote in watcher.quotes(each)}
+        pid = running.kill("owner", signal.SIGSTOP)
+        await until(
+            lambda: all(
+                watcher.quotes(each)[-1].freshness is Freshness.STALE for watcher in watchers for each in watcher.ids
+            ),
+            15,
+        )
+        os.kill(pid, signal.SIGCONT)
+        await running.started_again("owner")
+        await until(
+            lambda: all(watcher.quotes(each)[-1].epoch > epoch + 1 for watcher in watchers for each in watcher.ids)
+        )
+    assert running.lines("bus.fenced"), "the owner did not end by itself"
+    for watcher in watchers:
+        check_in_sequence(watcher, counts=3)
+        for each in watcher.ids:
+            between = [quote.freshness for quote in watcher.quotes(each) if quote.epoch == epoch + 1]
+            assert between == [Freshness.STALE]
+
+
 async def test_sigterm_lets_all_go_and_leaves_nobody(gateway: Start) -> None:
     running, _ = await gateway(2)
     ids = await running.ids()
