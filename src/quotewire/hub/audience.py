@@ -103,15 +103,17 @@ class Audiences:
         before = len(self._audiences)
         for options, symbol_ids in wants:
             shape = shape_of(lane.form, options, gaps=lane.gaps)
-            for symbol_id in symbol_ids:
-                audience = self._audience(symbol_id)
-                audience.count += 1
-                if shape.latest:
+            if shape.latest:
+                slots = lane.filled()
+                for symbol_id in symbol_ids:
+                    audience = self._audience(symbol_id)
                     if audience.slots is None:
                         audience.slots = {}
-                    _add(audience.slots, shape, lane.filled())
-                else:
-                    _add(audience.runs, shape, lane.append)
+                    _add(audience.slots, shape, slots)
+            else:
+                append = lane.append
+                for symbol_id in symbol_ids:
+                    _add(self._audience(symbol_id).runs, shape, append)
         return len(self._audiences) > before
 
     def remove_lane(self, lane: Lane, wants: Wants) -> bool:
@@ -135,7 +137,6 @@ class Audiences:
         for options, symbol_ids in wants:
             for symbol_id in symbol_ids:
                 audience = self._audience(symbol_id)
-                audience.count += 1
                 if audience.outboxes is None:
                     audience.outboxes = {}
                 audience.outboxes[outbox] = options
@@ -155,9 +156,11 @@ class Audiences:
         return len(self._audiences) < before
 
     def _audience(self, symbol_id: int) -> Audience:
+        """The audience of a symbol, made on first need, and one more in it."""
         audience = self._audiences.get(symbol_id)
         if audience is None:
             audience = self._audiences[symbol_id] = Audience(symbol_id)
+        audience.count += 1
         return audience
 
     def _discount(self, audience: Audience) -> None:
@@ -170,7 +173,10 @@ def _add(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:
     places = index.get(shape)
     if places is None:
         places = index[shape] = Places()
-    places.add(place)
+    if places.gone is None:
+        places.here.append(place)
+    else:
+        places.add(place)
 
 
 def _remove(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:

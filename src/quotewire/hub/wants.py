@@ -16,7 +16,9 @@ def added(wants: Wants, symbol_ids: Iterable[int], options: Options) -> Wants:
     new = set(symbol_ids)
     if not new:
         return wants
-    parts = dict(removed(wants, new)) if wants else {}
+    if not wants:
+        return ((options, tuple(sorted(new))),)
+    parts = dict(removed(wants, new))
     parts[options] = tuple(sorted(new.union(parts.get(options, ()))))
     return _ordered(parts)
 

@@ -141,8 +141,9 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
     def body(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote alone, or this selection of it."""
         if fields is not None:
-            packed = form is Form.MSGPACK
-            return self._view((packed, fields), lambda: encode_quote(self.quote, form, fields))
+            key = (form is Form.MSGPACK, fields)
+            made = None if self._views is None else self._views.get(key)
+            return made or self._view(key, lambda: encode_quote(self.quote, form, fields))
         if form is Form.MSGPACK:
             if self._packed is None:
                 self._packed = encode_quote(self.quote, form)
