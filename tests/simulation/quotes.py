@@ -98,6 +98,7 @@ class QuoteWatch:
     _data_at: dict[int, float] = field(default_factory=dict)
     updates: int = 0
     pace_slack: float = PACE_SLACK
+    late_until: float = 0.0  # until then a stream may be seconds behind another
 
     def forget(self) -> None:
         """The gateway ended: clients will get a new epoch."""
@@ -124,6 +125,7 @@ class QuoteWatch:
         asked = self.watch.broker.accounts[wire.person].asked if wire.person else frozenset()
         for symbol_id, version in versions.items():
             newest = self._newest.get(symbol_id, -1)
+            is_polled = newest > self._streamed.get(symbol_id, -1)
             self._streamed[symbol_id] = max(self._streamed.get(symbol_id, -1), version)
             self._bring(symbol_id, version)
             if symbol_id not in asked:  # it may be handed on and need not
@@ -133,7 +135,7 @@ class QuoteWatch:
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
             if version > newest and symbol_id in self._wanted:
-                self._owe(symbol_id, version, now)
+                self._owe(symbol_id, version, now, newest if is_polled else None)
 
     def asked_anew(self, person: str, symbol_ids: Iterable[int]) -> None:
         """The person's stream was asked for these again, after it was not for a while: it joins once more."""
@@ -160,12 +162,15 @@ class QuoteWatch:
                 self._joined_at[symbol_id] = now
             speakers[id(wire)] = wire
 
-    def _owe(self, symbol_id: int, version: int, now: float) -> None:
-        """It is the newest of all that came, so clients have to get it, unless it looks like what they have."""
+    def _owe(self, symbol_id: int, version: int, now: float, polled: int | None) -> None:
+        """It is the newest of all that came, so clients have to get it, unless it looks like what they have. `polled`
+        is what was the newest before, if only a poll had brought it.
+        """
         market, seen = self.watch.broker.market, self.seen.get(symbol_id)
         owed = self._owed.setdefault(symbol_id, deque())
         has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
         is_doubtful = has_joined and market.first_alike(symbol_id, version) < version
+        is_doubtful = is_doubtful or (polled is not None and market.is_same_trade(symbol_id, polled, version))
         if owed and market.is_alike(symbol_id, owed[-1].version, version):
             owed[-1] = replace(owed[-1], version=version)
         elif not owed and seen is not None and market.is_alike(symbol_id, seen.version, version):
@@ -228,14 +233,16 @@ class QuoteWatch:
 
     def _is_undecidable(self, before: Seen, version: int) -> bool:
         """Whether nothing tells that a version is older: nobody traded since, and what clients have was brought by a
-        poll, or by a stream that ended before the only one that is there now had said anything.
+        poll, or by a stream that ended before the only one that is there now had said anything; or one stream is
+        seconds behind another.
         """
         symbol_id = before.quote.symbol_id
         if not self.watch.broker.market.is_same_trade(symbol_id, before.version, version):
             return False
         has_joined = self.watch.now() - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
         is_alone = len(self.watch.roads.carriers(symbol_id)) <= 1
-        return before.version > self._streamed.get(symbol_id, -1) or (has_joined and is_alone)
+        is_late = self.watch.now() < self.late_until
+        return before.version > self._streamed.get(symbol_id, -1) or (has_joined and is_alone) or is_late
 
     def _accounted_for(self, quote: Quote, version: int, before: Seen | None) -> None:
         fail, symbol_id = self.watch.fail, quote.symbol_id

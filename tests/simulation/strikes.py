@@ -38,6 +38,8 @@ def begin(run: Run, fault: Fault) -> None:
     """A fault begins."""
     run.network.active.append(fault)
     run.watch.gaps.spoil(fault)
+    if fault.kind in DELAYING:
+        run.watch.quotes.late_until = run.start + fault.until + LATE_S
     BEGIN.get(fault.kind, _nothing)(run, fault)
 
 
@@ -56,6 +58,8 @@ def _end_sockets(run: Run, fault: Fault) -> None:
     _kill(run, fault.person)
 
 
+DELAYING: Final = frozenset({Kind.LAG, Kind.BLACK_HOLE, Kind.PAUSE})
+LATE_S: Final = 15.0
 CLOSES: Final = (0, 0, 1000, 1001, 1005, 1006, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4002, 4008)
 """Close codes that a stream was ever ended with, and some that it was not; 0 and 1006 are no close at all."""
 
