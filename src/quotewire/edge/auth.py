@@ -1,5 +1,6 @@
 """The gateway's own client tokens: short-lived, signed, good for the quote stream alone. No broker token is in them."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from quotewire.errors import UnauthorizedError
 ISSUER = "quotewire"
 SCOPE = "stream"
 ALGORITHM = "HS256"
+REMEMBERED_TOKENS = 4096
+"""Tokens whose signature need not be checked again; when there are so many, all are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,13 @@ class Claims:
     key: str
 
 
+def signing_key(shared: str | None, own: Callable[[], bytes]) -> bytes:
+    """What signs client tokens: made from the secret that gateways share, else this one's own."""
+    if shared is None:
+        return own()
+    return hashlib.blake2b(shared.encode(), digest_size=32, person=b"client tokens").digest()
+
+
 class ClientTokens:
     """Makes and judges client tokens with one key, so that every node with that key accepts them."""
 
@@ -34,6 +44,7 @@ class ClientTokens:
         self._key = key
         self._ttl_s = ttl_s
         self._clock = clock
+        self._verified: dict[str, Claims] = {}
 
     def mint(self, person: str, *, key: str | None = None) -> tuple[str, int]:
         """Make a token in `person`'s name, unlike any before; returns it with its expiry in seconds since 1970.
@@ -55,7 +66,20 @@ class ClientTokens:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM), expires_at
 
     def verify(self, token: str) -> Claims:
-        """Judge a token. Raises UnauthorizedError with the reason, which never repeats the token."""
+        """Judge a token. Raises UnauthorizedError with the reason, which never repeats the token.
+
+        A good signature is remembered: in a storm every client comes back with a token that was good before.
+        """
+        claims = self._verified.get(token) or self._read(token)
+        if claims.expires_at <= self._clock():
+            raise UnauthorizedError("the token has expired; get a new one from /api-auth")
+        if len(self._verified) >= REMEMBERED_TOKENS:
+            self._verified.clear()
+        self._verified[token] = claims
+        return claims
+
+    def _read(self, token: str) -> Claims:
+        """What a token says, when it is one of ours."""
         try:
             claims = jwt.decode(
                 token,
@@ -69,7 +93,5 @@ class ClientTokens:
             raise UnauthorizedError("this is not a token of this gateway; get one from /api-auth") from None
         if claims["scope"] != SCOPE or not isinstance(claims["exp"], int):
             raise UnauthorizedError("this token does not open the quote stream")
-        if claims["exp"] <= self._clock():
-            raise UnauthorizedError("the token has expired; get a new one from /api-auth")
         person = str(claims["sub"])
         return Claims(person, claims["exp"], str(claims.get("key", person)))

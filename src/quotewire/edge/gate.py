@@ -31,6 +31,8 @@ from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 
 RESOLVE_DEADLINE_S = 10.0
+REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
+"""For how long, and for how many symbols, what a look-up found serves other clients without another."""
 DRAIN_MARGIN_S = 5.0
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
 NATIVE, MSGPACK, PLAIN = NativeDialect(), MsgpackDialect(), PlainDialect()
@@ -137,6 +139,8 @@ class Gate:
         self.messages_out = 0
         self.bytes_out = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._remembered: dict[str | int, Resolution] = {}
+        self._remembered_since = 0.0
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -264,9 +268,28 @@ class Gate:
         except UpstreamError as error:
             told = str(error)
         else:
-            return [_resolution(looked_up) for looked_up in found]
+            resolutions = [_resolution(looked_up) for looked_up in found]
+            self._remember(resolutions)
+            return resolutions
         asked: list[str | int] = [*names, *ids]
         return [Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in asked]
+
+    def recall(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution] | None:
+        """What `resolve` found a moment ago, if that was all of these: a storm asks for the same again and again."""
+        if time.monotonic() - self._remembered_since > REMEMBERED_S:
+            self._remembered.clear()
+            return None
+        asked: list[str | int] = [*names, *ids]
+        try:
+            return [self._remembered[each] for each in asked]
+        except KeyError:
+            return None
+
+    def _remember(self, resolutions: Sequence[Resolution]) -> None:
+        if not self._remembered:
+            self._remembered_since = time.monotonic()
+        if len(self._remembered) + len(resolutions) <= REMEMBERED_SYMBOLS:
+            self._remembered.update({each.asked: each for each in resolutions if each.code is None})
 
     def own(self, task: "asyncio.Task[None]") -> None:
         """Keep a connection's task until it ends."""

@@ -289,8 +289,7 @@ class Connection(asyncio.Protocol):
                 case s.Verify(request):
                     self._verify(request, now)
                 case s.Resolve(names, ids):
-                    self._task = self._loop.create_task(self._resolve(names, ids))
-                    self._gate.own(self._task)
+                    self._look_up(names, ids, now)
                 case s.Join():
                     self._join(effect, now)
                 case s.Leave(ids):
@@ -321,6 +320,14 @@ class Connection(asyncio.Protocol):
         self._gate.hub.attach(self)
         self._do(self._session.authenticated(request, self._gate.facts(self.connection_id)), now)
         log.info("client authenticated", extra={"event": "client_authenticated", **self._who()})
+
+    def _look_up(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
+        known = self._gate.recall(names, ids)
+        if known is not None:
+            self._do(self._session.resolved(known, now), now)
+            return
+        self._task = self._loop.create_task(self._resolve(names, ids))
+        self._gate.own(self._task)
 
     async def _resolve(self, names: tuple[str, ...], ids: tuple[int, ...]) -> None:
         try:

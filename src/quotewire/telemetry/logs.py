@@ -5,7 +5,8 @@ import math
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import msgspec
@@ -30,6 +31,8 @@ SUSPICIOUS = re.compile(r"(?i)bearer|token|authorization|eyj")
 """Where this is not found, none of the patterns is: a line without secrets should cost little."""
 
 MAX_NAMES = 1000
+LINES_PER_EVENT = 100
+"""Lines a second of one event, below warnings."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -89,6 +92,38 @@ class Secrets:
         return self.redact(text.encode(errors="backslashreplace").decode())
 
 
+class Throttle(logging.Filter):
+    """Lets so many lines of one event pass a second, so that a storm of clients is not a storm of lines.
+
+    The next line of that event says in `suppressed` how many were left out before it. Warnings and worse always pass.
+    """
+
+    def __init__(self, per_second: int = LINES_PER_EVENT, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._per_second = per_second
+        self._clock = clock
+        self._second = 0
+        self._passed: Counter[str] = Counter()
+        self._suppressed: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        event = getattr(record, "event", None)
+        if record.levelno >= logging.WARNING or not isinstance(event, str):
+            return True
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._passed.clear()
+        self._passed[event] += 1
+        if self._passed[event] > self._per_second:
+            self._suppressed[event] += 1
+            return False
+        if left_out := self._suppressed.pop(event, 0):
+            record.suppressed = left_out
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON: time (UTC), level, logger, message, event, and the record's own fields.
 
@@ -134,6 +169,7 @@ def configure(
     kept = secrets or Secrets()
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(kept, process))
+    handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

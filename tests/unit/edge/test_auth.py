@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from quotewire.edge.auth import ALGORITHM, ISSUER, SCOPE, Claims, ClientTokens
+from quotewire.edge.auth import ALGORITHM, ISSUER, SCOPE, Claims, ClientTokens, signing_key
 from quotewire.errors import UnauthorizedError
 
 KEY = b"k" * 32
@@ -105,3 +105,25 @@ def test_times_are_judged_by_the_gateways_own_clock() -> None:
     clock.now = 4_000_000_000.0
     token, _ = tokens.mint("alice")
     tokens.verify(token)
+
+
+def test_gateways_that_share_a_secret_take_each_others_tokens() -> None:
+    def own() -> bytes:
+        return b"o" * 32
+
+    here, there = (ClientTokens(signing_key("0123456789abcdef", own), ttl_s=60) for _ in range(2))
+    token, expires_at = here.mint("alice")
+    assert there.verify(token) == Claims("alice", expires_at, "alice")
+    for other in (signing_key(None, own), signing_key("0123456789abcdeg", own)):
+        with pytest.raises(UnauthorizedError):
+            ClientTokens(other, ttl_s=60).verify(token)
+    assert signing_key(None, own) == own()
+
+
+def test_a_token_that_was_good_before_still_expires_and_no_other_is_taken_for_it() -> None:
+    tokens, clock = make()
+    token, expires_at = tokens.mint("alice")
+    assert tokens.verify(token) == tokens.verify(token)
+    assert "not a token" in refusal(token[:-2] + ("AA" if token[-2:] != "AA" else "BB"), tokens)
+    clock.now = float(expires_at)
+    assert "expired" in refusal(token, tokens)

@@ -117,3 +117,27 @@ async def test_first_pings_are_spread_over_half_an_interval(make_services: MakeS
     times = [gate.first_ping_in_s() for _ in range(200)]
     assert 5 <= min(times) < 6
     assert 9 < max(times) <= 10
+
+
+async def test_what_was_found_a_moment_ago_needs_no_second_look_up(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = make_services().gate
+    assert gate.recall(["S2"], [1]) is None
+    found = await gate.resolve(["S2", "NOPE"], [1])
+    assert gate.recall(["S2"], [1]) == [found[0], found[2]]
+    assert gate.recall([], []) == []
+    assert gate.recall(["S2", "NOPE"], []) is None, "what was not found is asked again"
+    monkeypatch.setattr("quotewire.edge.gate.REMEMBERED_S", 0.0)
+    assert gate.recall(["S2"], [1]) is None
+
+
+async def test_no_more_is_remembered_than_there_is_room_for(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = make_services().gate
+    monkeypatch.setattr("quotewire.edge.gate.REMEMBERED_SYMBOLS", 1)
+    await gate.resolve(["S2"], [])
+    await gate.resolve([], [1])
+    assert gate.recall(["S2"], []) is not None
+    assert gate.recall([], [1]) is None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from quotewire.telemetry.logs import REDACTED, JsonFormatter, Secrets, configure
+from quotewire.telemetry.logs import REDACTED, JsonFormatter, Secrets, Throttle, configure
 
 log = logging.getLogger("quotewire.test")
 
@@ -214,3 +214,35 @@ def test_each_line_names_its_process_where_there_are_several() -> None:
     record = logging.LogRecord("a", logging.INFO, "", 0, "hello", None, None)
     assert msgspec.json.decode(JsonFormatter(Secrets(), "worker 2").format(record))["process"] == "worker 2"
     assert "process" not in msgspec.json.decode(JsonFormatter(Secrets()).format(record))
+
+
+def record(level: int = logging.INFO, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("quotewire.test", level, "", 0, "told", None, None)
+    vars(made).update(extra)
+    return made
+
+
+def test_a_storm_of_one_event_is_thinned_out_and_counted() -> None:
+    now = 5.0
+    throttle = Throttle(2, clock=lambda: now)
+    assert [throttle.filter(record(event="gone")) for _ in range(5)] == [True, True, False, False, False]
+    assert throttle.filter(record(event="other"))
+    now = 6.0
+    after = record(event="gone")
+    assert throttle.filter(after)
+    assert vars(after)["suppressed"] == 3
+    again = record(event="gone")
+    assert throttle.filter(again)
+    assert "suppressed" not in vars(again)
+
+
+def test_warnings_and_lines_without_an_event_are_never_thinned_out() -> None:
+    throttle = Throttle(1, clock=lambda: 5.0)
+    assert all(throttle.filter(record(logging.WARNING, event="gone")) for _ in range(5))
+    assert all(throttle.filter(record()) for _ in range(5))
+
+
+def test_the_process_thins_out_its_own_lines(lines: Lines) -> None:
+    for _ in range(300):
+        log.info("a client", extra={"event": "client_gone"})
+    assert 100 <= lines.text.count("\n") <= 200
