@@ -46,6 +46,12 @@ class FakeClient:
         self.failures: list[str] = []
         self.states: list[UpstreamState] = []
 
+    @property
+    def apart(self) -> bool:
+        """Whether it has an outbox of its own."""
+        assert self.lane is None or self.outbox is None
+        return self.outbox is not None
+
     def take(self, data: bytes) -> None:
         self.writes.append(data)
 

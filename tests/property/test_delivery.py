@@ -47,6 +47,7 @@ class Reader:
         clock: Callable[[], float],
     ) -> None:
         self.clock = clock
+        self.commanding = False  # an answer to a command is written even to a socket that takes nothing
         self.history = history
         self.form = form
         self.hears_gaps = hears_gaps
@@ -64,6 +65,7 @@ class Reader:
         self.times: dict[int, list[float]] = {}
 
     def take(self, data: bytes) -> None:
+        assert self.commanding or not self.client.blocked
         self.written.append(self.clock())
         self.client.take(data)
 
@@ -182,7 +184,9 @@ class Deliveries(RuleBasedStateMachine):
     def subscribe(self, who: int, symbol_ids: set[int], chosen: Options) -> None:
         reader = self.readers[who]
         changing = {i for i in symbol_ids if i in reader.wanted}
+        reader.commanding = True
         joined = self.hub.join(reader.client, sorted(symbol_ids), chosen)
+        reader.commanding = False
         reader.catch_up()
         reader.exact &= not changing
         for symbol_id in symbol_ids:

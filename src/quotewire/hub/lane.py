@@ -122,6 +122,8 @@ class Lane:
             owed = tails.get(since)
             if owed is None:
                 owed = tails[since] = b"".join(run[since:])
+            if not owed:
+                continue
             tally.frames += len(run) - since
             tally.bytes += len(owed)
             try:

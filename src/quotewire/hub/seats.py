@@ -226,6 +226,8 @@ class Seats:
         grown = self._audiences.add_outbox(outbox, wants)
         lane = client.lane
         shrunk = lane is not None and self._quit(lane, client)
+        if client.blocked:
+            outbox.block()
         client.outbox = outbox
         self.outboxes[outbox] = client
         return grown or shrunk

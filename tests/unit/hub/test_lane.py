@@ -1,0 +1,99 @@
+"""One run for all that want the same: joined once, late ones get the rest, who blocks leaves on the spot."""
+
+from quotewire.hub.lane import Lane, Tally
+from quotewire.wire.codec import Form
+from quotewire.wire.options import DEFAULT_OPTIONS, Mode, Options
+from tests.hub_clients import FakeClient, messages
+
+
+def lane(form: Form = Form.NATIVE, *, latest: bool = False) -> Lane:
+    options = Options(mode=Mode.LATEST) if latest else DEFAULT_OPTIONS
+    made = Lane((form, True, ((options, (1, 2)),)))
+    if latest:
+        made.filled()
+    return made
+
+
+def members(lane: Lane, count: int) -> list[FakeClient]:
+    clients = [FakeClient() for _ in range(count)]
+    for client in clients:
+        lane.enter(client)
+    return clients
+
+
+def test_all_members_are_written_the_same_object() -> None:
+    shared, tally = lane(), Tally()
+    one, two = members(shared, 2)
+    for frame in (b"a", b"b"):
+        shared.append(frame)
+    shared.flush(tally, {})
+    assert one.writes == two.writes == [b"ab"]
+    assert one.writes[0] is two.writes[0]
+    assert (tally.frames, tally.bytes) == (4, 4)
+    assert not shared.pending
+    shared.flush(tally, {})
+    assert len(one.writes) == 1
+
+
+def test_late_ones_get_the_rest_and_share_that_too() -> None:
+    shared, tally = lane(), Tally()
+    (early,) = members(shared, 1)
+    shared.append(b"a")
+    late = members(shared, 2)
+    shared.append(b"b")
+    (latest,) = members(shared, 1)
+    assert shared.owed(late[0], {}) == [b"b"]
+    shared.flush(tally, {})
+    assert (early.writes, late[0].writes, latest.writes) == ([b"ab"], [b"b"], [])
+    assert late[0].writes[0] is late[1].writes[0]
+    assert tally.frames == 4
+    shared.append(b"c")
+    shared.flush(tally, {})
+    assert early.writes[-1] is latest.writes[-1]
+
+
+def test_slots_hold_the_newest_and_tell_what_was_replaced() -> None:
+    shared, tally = lane(latest=True), Tally()
+    (client,) = members(shared, 1)
+    slots = shared.filled()
+    slots[1] = b"old"
+    slots[2], slots[1] = b"x", b"new"
+    shared.flush(tally, {1: 1, 9: 5})
+    (data,) = client.writes
+    assert data.endswith(b"newx")
+    assert messages(data[: -len(b"newx")])[0]["skipped"] == 1
+    assert tally.skipped == 1
+    assert not shared.pending
+
+
+def test_one_that_blocks_in_the_middle_leaves_and_the_others_are_served() -> None:
+    shared, tally = lane(), Tally()
+    clients = members(shared, 3)
+    for client in clients:
+
+        def take(data: bytes, client: FakeClient = client) -> None:
+            client.take(data)
+            shared.leave(client)
+
+        client.write = take
+    shared.append(b"a")
+    shared.flush(tally, {})
+    assert [client.writes for client in clients] == [[b"a"]] * 3
+    assert shared.members == set()
+
+
+def test_one_whose_write_fails_leaves_the_others_theirs() -> None:
+    for late in (False, True):
+        shared, tally = lane(), Tally()
+        one, two = members(shared, 2)
+
+        def fail(data: bytes) -> None:
+            raise RuntimeError("a defect")
+
+        one.write = fail
+        shared.append(b"a")
+        if late:
+            members(shared, 1)
+        shared.flush(tally, {})
+        assert one.failures == ["flush"]
+        assert two.writes == [b"a"]
