@@ -55,10 +55,14 @@ class Asker:
 
 
 def position_of(symbol: Symbol | None) -> tuple[int, int, int] | None:
-    """Where a subscription to it may go on, as the wire has it."""
-    if symbol is None or symbol.latest is None or not symbol.resumable:
+    """Where a subscription to it may go on, as the wire has it.
+
+    Where more fields are wanted than the last quote has, one before it: the replay begins with that quote, whole.
+    """
+    if symbol is None or symbol.latest is None:
         return None
-    return symbol.latest.symbol_id, symbol.latest.epoch, symbol.latest.sequence
+    latest = symbol.latest
+    return latest.symbol_id, latest.epoch, max(0, latest.sequence - symbol.narrow)
 
 
 def _size(options: Options) -> int:

@@ -7,10 +7,10 @@ from enum import Enum, auto
 import msgspec
 
 from quotewire.client.mailbox import Mailbox
-from quotewire.client.wishes import strongest
+from quotewire.client.wishes import covers, strongest
 from quotewire.market.quote import Freshness, Quote
 from quotewire.wire.messages import SymbolResult
-from quotewire.wire.options import DEFAULT_OPTIONS, Options
+from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Mode, Options
 
 SymbolName = str | int
 
@@ -92,10 +92,10 @@ class Entry:
 class Symbol:
     """One symbol of the gateway: the names that mean it, what it is called, the last quote, and who reads it.
 
-    `confirmed`: `latest` was heard since the last loss, with all the fields now wanted. `doubted`: the road to the
-    gateway was lost since. `resumable`: `latest` is where a new subscription may go on. `options`: what was last
-    granted. `unseeded`: readers whose first quote is yet to come, because what was known when they came was not
-    confirmed.
+    `confirmed`: `latest` was heard since the last loss. `doubted`: the road to the gateway was lost since.
+    `granted`: the wish last granted; `options`: the one in force, from its snapshot on; `carried`: the one that brought
+    `latest`. `standing`: granted on this connection. `waiting`: readers whose first quote is yet to come, because what
+    was known when they came was not confirmed, or was not what they wish.
     """
 
     names: dict[SymbolName, None]
@@ -103,10 +103,43 @@ class Symbol:
     latest: Quote | None = None
     confirmed: bool = False
     doubted: bool = False
-    resumable: bool = False
+    standing: bool = False
+    granted: Options = DEFAULT_OPTIONS
     options: Options = DEFAULT_OPTIONS
+    carried: Options = DEFAULT_OPTIONS
     readers: tuple[Reader, ...] = ()
-    unseeded: dict[Reader, None] = field(default_factory=dict)
+    waiting: dict[Reader, None] = field(default_factory=dict)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether `latest` lacks fields that are wanted now."""
+        return self.latest is not None and not covers(self.carried, self.wish)
+
+    def suits(self, reader: Reader) -> bool:
+        """Whether what comes now is what that reader wishes: it has the fields, and nothing is left out."""
+        complete = reader.wish.mode is not Mode.EVERY or (self.standing and self.options.mode is Mode.EVERY)
+        return complete and covers(self.options, reader.wish)
+
+    def without(self, gap: Gap) -> Gap | None:
+        """What of a gap is missing here: it answers where we stood when we asked, and more may have come since."""
+        latest = self.latest
+        if latest is None or latest.epoch < gap.epoch:
+            return gap
+        if latest.epoch > gap.epoch or latest.sequence >= gap.to_sequence:
+            return None
+        return msgspec.structs.replace(gap, from_sequence=max(gap.from_sequence, latest.sequence + 1))
+
+    def take(self, quote: Quote, options: Options) -> None:
+        """This is where it stands."""
+        self.latest, self.carried, self.confirmed, self.doubted = quote, options, True, False
+
+    def lose(self) -> None:
+        """The connection is lost."""
+        self.standing = False
+
+    def doubt(self) -> None:
+        """What is known is stale until it is heard again, at any position."""
+        self.confirmed, self.doubted = False, True
 
     @property
     def wish(self) -> Options:
@@ -135,10 +168,11 @@ class Symbol:
 class Request:
     """One `subscribe` on its way: for each item of it, in order, the names that item answers.
 
-    `resuming`: symbols it gave a position of.
+    `resuming`: symbols it gave a position of, and is to be given no snapshot of; `granted` is known with the answer.
     """
 
     items: tuple[tuple[SymbolName, ...], ...]
     deadline: float
     options: Options
-    resuming: frozenset[int]
+    resuming: set[int]
+    granted: set[int] = field(default_factory=set)

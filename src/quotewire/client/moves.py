@@ -19,7 +19,9 @@ class Move:
         """`limit_bytes` and `resume`: what the new connection's gateway takes, and whether it serves positions."""
         self.limit_bytes = limit_bytes
         self.resume = resume
-        self.asked: list[Subscribe] = [asker.message(new_id("sub")) for asker in askers]
+        each = tuple(askers)
+        self.asked: list[Subscribe] = [asker.message(new_id("sub")) for asker in each]
+        self.options = {symbol_id: asker.options for asker in each for symbol_id in asker.ids}
         self.granted: set[int] = set()
         self._unanswered = {message.request_id for message in self.asked}
         self._unseen = set(self._unanswered)

@@ -228,7 +228,7 @@ class Session:
             token_refresh_count=counters.token_refreshes,
             quotes_received=counters.quotes_received,
             quotes_skipped=counters.gateway_skipped + skipped_before + sum(box.skipped for box in mailboxes),
-            gaps_received=counters.gaps,
+            gaps_received=self.subscriptions.gaps,
             lag=counters.lag_ms,
             queued=sum(len(box) for box in mailboxes),
             uptime=round((now - self._started) * 1000),
@@ -246,7 +246,6 @@ class Session:
             case wire.Snapshot():
                 return self._snapshot(line, socket, message, now)
             case wire.Gaps():
-                self.counters.gaps += len(message.gaps)
                 return _wake(self.subscriptions.missed(message.gaps))
             case wire.Pong():
                 return self._pong(line, socket, message, now)
@@ -359,7 +358,7 @@ class Session:
             return self._end_move(now)
         if self._next.hopeless or not standing:
             given_up, self._next, self._move = self._next, None, None
-            return _hang_up(given_up, now)
+            return _hang_up(given_up, now) + self._carry_out(self.subscriptions.stay(now))
         return []
 
     def _begin_move(self, now: float) -> list[Effect]:

@@ -60,7 +60,6 @@ class Counters(msgspec.Struct):
     token_refreshes: int = 0
     quotes_received: int = 0
     gateway_skipped: int = 0
-    gaps: int = 0
     lag_ms: int = 0
 
 

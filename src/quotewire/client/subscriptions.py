@@ -18,7 +18,7 @@ from quotewire.client.moves import Move
 from quotewire.client.wishes import covers
 from quotewire.market.quote import Freshness, Quote
 from quotewire.wire.messages import Error, Subscribe, SymbolResult, Unsubscribe
-from quotewire.wire.options import Gap, Mode, Options
+from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Mode, Options
 
 ANSWER_TIMEOUT_S = 30.0  # a look-up may have to wait for the gateway's own rate budget
 RETRY_DELAY_S = 5.0
@@ -43,9 +43,10 @@ class Subscriptions:
         self._entries: dict[SymbolName, Entry] = {}
         self._symbols: dict[int, Symbol] = {}
         self._requests: dict[str, Request] = {}
-        self._resuming: dict[str, set[int]] = {}  # by request: granted, and not in the snapshot so far
+        self._granted: dict[str, Request] = {}  # answered, but for their snapshots
         self._limit_bytes: int | None = None  # None: not connected
         self._resume = False
+        self._moving = False
         self.gaps = 0
 
     # --- what the readers do ---
@@ -96,18 +97,20 @@ class Subscriptions:
     def disconnected(self) -> None:
         """The connection is lost: nothing is granted any more, and nobody will answer what was asked."""
         self._limit_bytes = None
+        self._moving = False
         self._requests.clear()
-        self._resuming.clear()
+        self._granted.clear()
         for entry in self._entries.values():
             entry.step(Step.LOSE)
+        for symbol in self._symbols.values():
+            symbol.lose()
         self.doubt()
         self._settle(Outcome([], {}))
 
     def doubt(self) -> None:
         """The road to the gateway is broken: what is known is stale until it is heard again, at any position."""
         for symbol in self._symbols.values():
-            symbol.confirmed = False
-            symbol.doubted = True
+            symbol.doubt()
 
     def answered(self, request_id: str | None, results: Sequence[SymbolResult], now: float) -> Outcome:
         """`subscribed` came. Results stand in the order asked; an answer to no known request changes nothing."""
@@ -116,38 +119,46 @@ class Subscriptions:
         if request is None:
             return outcome
         unanswered = SymbolResult(ok=False, retryable=True)
-        granted: set[int] = set()
         for names, result in itertools.zip_longest(request.items, results[: len(request.items)], fillvalue=None):
             for name in names or ():
                 self._judge(name, result or unanswered, request.options, now, outcome)
             if result is not None and result.ok and result.symbol_id is not None:
-                granted.add(result.symbol_id)
-        if granted & request.resuming:
-            self._resuming[request_id or ""] = granted & request.resuming
+                request.granted.add(result.symbol_id)
+        self._granted[request_id or ""] = request
         self._settle(outcome)
         self._flush(now, outcome)
         return outcome
 
     def snapshot(self, request_id: str | None, quotes: Sequence[Quote]) -> dict[Reader, None]:
         """The snapshot of a `subscribe` came. What was resumed and is not in it goes on from where it was."""
+        request = self._granted.pop(request_id or "", None)
+        ids = request.granted if request is not None else ()
+        granted = [symbol for symbol_id in ids if (symbol := self._symbols.get(symbol_id)) is not None]
+        for symbol in granted:
+            symbol.options, symbol.standing = request.options if request is not None else symbol.options, True
         wake = self.accept(quotes)
-        resumed = self._resuming.pop(request_id or "", set()) - {quote.symbol_id for quote in quotes}
-        for symbol_id in resumed:
-            if (symbol := self._symbols.get(symbol_id)) is not None and symbol.latest is not None:
-                self._confirm(symbol, symbol.latest, tuple(symbol.unseeded), wake)
+        resumed = request.resuming - {quote.symbol_id for quote in quotes} if request is not None else set()
+        for symbol in granted:
+            if symbol.latest is not None and symbol.latest.symbol_id in resumed:
+                symbol.take(symbol.latest, symbol.carried)
+                self._seed(symbol, wake)
         return wake
 
     def missed(self, gaps: Iterable[Gap]) -> dict[Reader, None]:
         """`gap` came: its readers learn of it between the quotes before and after it."""
         wake: dict[Reader, None] = {}
-        for gap in gaps:
+        for told in gaps:
+            for request in self._granted.values():
+                request.resuming.discard(told.symbol_id)
+            symbol = self._symbols.get(told.symbol_id)
+            gap = None if symbol is None else symbol.without(told)
+            if symbol is None or gap is None:
+                continue
             self.gaps += 1
-            for resuming in self._resuming.values():
-                resuming.discard(gap.symbol_id)
-            symbol = self._symbols.get(gap.symbol_id)
-            for reader in symbol.readers if symbol is not None else ():
-                reader.mailbox.put(gap)
-                wake[reader] = None
+            for reader in symbol.readers:
+                if reader not in symbol.waiting:
+                    reader.mailbox.put(gap)
+                    wake[reader] = None
         return wake
 
     def refused(self, error: Error, now: float) -> Outcome:
@@ -198,20 +209,27 @@ class Subscriptions:
     # --- moving to another connection ---
 
     def move(self, max_message_bytes: int, *, resume: bool) -> Move:
-        """Another connection is welcomed, and the one in use still stands: what is granted is to be asked for there."""
+        """Another connection is welcomed, and the one in use still stands: what is granted is to be asked for there.
+
+        Until `moved` or `stay` nothing else is asked for.
+        """
+        self._moving = True
         live = [e for e in self._entries.values() if e.progress is Progress.LIVE and e.readers]
         askers = ask(live, self._symbols, limit_bytes=max_message_bytes, resume=resume)
         return Move(askers, self._new_id, limit_bytes=max_message_bytes, resume=resume)
 
     def moved(self, move: Move, now: float) -> Outcome:
         """The other connection is the one in use from here on: ask there for what `move` did not bring over."""
-        self._limit_bytes, self._resume = move.limit_bytes, move.resume
+        self._limit_bytes, self._resume, self._moving = move.limit_bytes, move.resume, False
         self._requests.clear()
-        self._resuming.clear()
+        self._granted.clear()
+        for symbol_id, symbol in self._symbols.items():
+            symbol.standing = symbol_id in move.granted
+            symbol.granted = symbol.options = move.options.get(symbol_id, symbol.granted)
         for entry in self._entries.values():
             if entry.progress is Progress.ASKED:
                 entry.step(Step.LOSE)
-            elif entry.progress is Progress.LIVE and entry.symbol_id not in move.granted:
+            elif entry.progress is Progress.LIVE and not self._brought(entry):
                 entry.step(Step.AGAIN)
         self._settle(Outcome([], {}))
         outcome = Outcome([], {})
@@ -221,19 +239,49 @@ class Subscriptions:
             outcome.send.append(Unsubscribe(request_id=self._new_id("unsub"), ids=left))
         return outcome
 
+    def _brought(self, entry: Entry) -> bool:
+        symbol = self._symbols.get(entry.symbol_id or 0)
+        return symbol is not None and symbol.standing and not (symbol.waiting and symbol.latest is not None)
+
+    def stay(self, now: float) -> Outcome:
+        """The other connection is given up: what was not asked for meanwhile is asked for here."""
+        self._moving = False
+        outcome = Outcome([], {})
+        self._flush(now, outcome)
+        return outcome
+
     # --- quotes ---
 
-    def accept(self, quotes: Iterable[Quote]) -> dict[Reader, None]:
-        """Hand quotes to their readers; drop those nobody wants and those not newer than the one known."""
+    def accept(self, quotes: Iterable[Quote], options: Options | None = None) -> dict[Reader, None]:
+        """Hand quotes to their readers; drop those nobody wants and those not newer than the one known.
+
+        `options`: the wish they were got by, where that is not the one in force.
+        """
         wake: dict[Reader, None] = {}
         for quote in quotes:
             symbol = self._symbols.get(quote.symbol_id)
             if symbol is None:
                 continue
-            newer = symbol.newer(quote)
-            if newer or (not symbol.confirmed and symbol.same(quote)):
-                self._confirm(symbol, quote, symbol.readers if newer else tuple(symbol.unseeded), wake)
+            if symbol.newer(quote):
+                symbol.take(quote, options or symbol.options)
+                for reader in symbol.readers:
+                    if reader not in symbol.waiting:
+                        reader.mailbox.put(quote)
+                        wake[reader] = None
+            elif symbol.same(quote) and (not symbol.confirmed or symbol.waiting):
+                symbol.take(quote, options or symbol.options)
+            if symbol.waiting and symbol.same(quote):
+                self._seed(symbol, wake, polled=options is not None)
         return wake
+
+    def _seed(self, symbol: Symbol, wake: dict[Reader, None], *, polled: bool = False) -> None:
+        """Let those who wait begin with the last quote, if it is what they wish."""
+        assert symbol.latest is not None
+        for reader in tuple(symbol.waiting):
+            if polled or (symbol.suits(reader) and covers(symbol.carried, reader.wish)):
+                del symbol.waiting[reader]
+                reader.mailbox.put(symbol.latest)
+                wake[reader] = None
 
     def polled(self, quotes: Sequence[Quote]) -> dict[Reader, None]:
         """Quotes fetched over HTTP. They also tell the ids of names no connection has resolved yet."""
@@ -247,8 +295,9 @@ class Subscriptions:
             for reader in entry.readers:
                 reader.undecided.clear()  # what could not be polled is judged when the connection is back
         # A reader of every update is better served by the replay, once the connection is back.
-        held = {key for key, symbol in self._symbols.items() if symbol.resumable and symbol.wish.mode is Mode.EVERY}
-        return {**outcome.wake, **self.accept(quote for quote in quotes if quote.symbol_id not in held)}
+        held = {key for key, each in self._symbols.items() if each.latest is not None and each.wish.mode is Mode.EVERY}
+        fit = [quote for quote in quotes if quote.symbol_id not in held]
+        return {**outcome.wake, **self.accept(fit, DEFAULT_OPTIONS)}
 
     def latest(self, name: SymbolName) -> Quote | None:
         """The last quote of a symbol that is being read; `stale` when the connection was lost after it."""
@@ -302,10 +351,10 @@ class Subscriptions:
 
     def _flush(self, now: float, outcome: Outcome) -> None:
         """Send every wanted name, in as few messages as the gateway's limit allows."""
-        if self._limit_bytes is None:
+        if self._limit_bytes is None or self._moving:
             return
         for symbol in self._symbols.values():
-            if symbol.readers and symbol.wish != symbol.options:
+            if symbol.readers and symbol.wish != symbol.granted:
                 self._ask_again(symbol)
         wanted = [e for e in self._entries.values() if e.progress is Progress.WANTED and e.readers]
         for asker in ask(wanted, self._symbols, limit_bytes=self._limit_bytes, resume=self._resume):
@@ -322,14 +371,6 @@ class Subscriptions:
         if live and not any(self._entries[name].progress in (Progress.WANTED, Progress.ASKED) for name in names):
             live[0].step(Step.AGAIN)
 
-    def _confirm(self, symbol: Symbol, quote: Quote, readers: Iterable[Reader], wake: dict[Reader, None]) -> None:
-        """This is where the symbol stands; these readers are to see it."""
-        symbol.latest, symbol.confirmed, symbol.doubted, symbol.resumable = quote, True, False, True
-        symbol.unseeded.clear()
-        for reader in readers:
-            reader.mailbox.put(quote)
-            wake[reader] = None
-
     def _judge(self, name: SymbolName, result: SymbolResult, options: Options, now: float, outcome: Outcome) -> None:
         entry = self._entries.get(name)
         if entry is None or entry.progress is not Progress.ASKED:
@@ -337,7 +378,7 @@ class Subscriptions:
         if result.ok and result.symbol_id is not None:
             entry.step(Step.GRANT)
             symbol = self._attach(entry, result.symbol_id, outcome)
-            symbol.text, symbol.options = result.symbol or symbol.text, options
+            symbol.text, symbol.granted = result.symbol or symbol.text, options
         elif result.ok or result.retryable:
             entry.step(Step.DEFER)
             entry.retry_at = now + RETRY_DELAY_S
@@ -359,17 +400,11 @@ class Subscriptions:
         symbol.names[entry.name] = None
         before = symbol.readers
         self._recount(symbol)
-        if not covers(symbol.options, symbol.wish):
-            # More fields are wanted than the last quote has: only a snapshot brings them, at the same position.
-            symbol.confirmed = symbol.resumable = False
         for reader in symbol.readers:
-            if reader in before:
-                continue
-            if symbol.latest is None or not symbol.confirmed:
-                symbol.unseeded[reader] = None
-                continue
-            reader.mailbox.put(symbol.latest)
-            outcome.wake[reader] = None
+            if reader not in before:
+                symbol.waiting[reader] = None
+        if symbol.waiting and symbol.latest is not None and symbol.confirmed:
+            self._seed(symbol, outcome.wake)
         return symbol
 
     def _detach(self, entry: Entry) -> None:
@@ -387,7 +422,7 @@ class Subscriptions:
 
     def _recount(self, symbol: Symbol) -> None:
         symbol.readers = tuple({r: None for name in symbol.names for r in self._entries[name].readers})
-        symbol.unseeded = {reader: None for reader in symbol.unseeded if reader in symbol.readers}
+        symbol.waiting = {reader: None for reader in symbol.waiting if reader in symbol.readers}
 
     def _settle(self, outcome: Outcome) -> None:
         """Let go of what nobody reads, once no `subscribe` is unanswered."""
@@ -403,7 +438,7 @@ class Subscriptions:
 
 
 def _request(asker: Asker, now: float) -> Request:
-    return Request(asker.items, now + ANSWER_TIMEOUT_S, asker.options, frozenset(asker.positions))
+    return Request(asker.items, now + ANSWER_TIMEOUT_S, asker.options, set(asker.positions))
 
 
 def _refusal(name: SymbolName, error: Error) -> SymbolResult:

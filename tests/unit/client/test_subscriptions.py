@@ -55,7 +55,9 @@ def asked(outcome: Outcome) -> Subscribe:
 
 
 def granted(table: Subscriptions, reader: Reader, *results: SymbolResult) -> None:
-    table.answered(asked(table.join(reader, 0.0)).request_id, results, 0.0)
+    command = asked(table.join(reader, 0.0))
+    table.answered(command.request_id, results, 0.0)
+    table.snapshot(command.request_id, [])
 
 
 def taken(reader: Reader) -> list[tuple[int, int]]:
@@ -461,7 +463,7 @@ def test_what_came_and_went_during_a_move_is_put_right_after_it(table: Subscript
     move = table.move(BIG, resume=True)
     (command,) = move.asked
     table.leave(leaving, 0.0)
-    assert asked(table.join(coming, 0.0)).symbols == ["NEW"]
+    assert table.join(coming, 0.0).send == []
     move.answered(command.request_id, [good("AAPL", AAPL), good("SHOP.TO", SHOP)])
     move.snapshot(command.request_id)
     again, left = table.moved(move, 1.0).send
@@ -469,6 +471,39 @@ def test_what_came_and_went_during_a_move_is_put_right_after_it(table: Subscript
     assert again.symbols == ["NEW"]
     assert isinstance(left, Unsubscribe)
     assert left.ids == [SHOP]
+
+
+def test_a_move_that_is_given_up_asks_here_for_what_waited(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    table.move(BIG, resume=True)
+    assert table.join(Reader(["NEW"], 8), 0.0).send == []
+    assert asked(table.stay(1.0)).symbols == ["NEW"]
+
+
+def test_a_gap_that_was_overtaken_is_told_as_far_as_it_is_one(table: Subscriptions) -> None:
+    reader = Reader(["AAPL"], 8)
+    granted(online(table), reader, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    taken(reader)
+    assert table.missed([gap(AAPL, 2, 4), gap(SHOP, 1, 2)]) == {}
+    table.missed([gap(AAPL, 3, 6)])
+    assert reader.mailbox.get() == gap(AAPL, 5, 6)
+    assert table.gaps == 1
+
+
+def test_one_who_reads_every_update_begins_with_the_subscription_that_brings_them_all(table: Subscriptions) -> None:
+    first, second = Reader(["AAPL"], 8), Reader(["AAPL"], 8, Options(mode=Mode.EVERY))
+    granted(online(table), first, good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    command = asked(table.join(second, 0.0))
+    table.accept([quote(AAPL, 6)])
+    table.answered(command.request_id, [good("AAPL", AAPL)], 0.0)
+    table.accept([quote(AAPL, 8)])
+    assert taken(second) == []
+    table.snapshot(command.request_id, [quote(AAPL, 9)])
+    table.accept([quote(AAPL, 10)])
+    assert taken(second) == [(AAPL, 9), (AAPL, 10)]
+    assert taken(first) == [(AAPL, 4), (AAPL, 6), (AAPL, 8), (AAPL, 9), (AAPL, 10)]
 
 
 def test_what_a_move_was_refused_is_asked_for_again(table: Subscriptions) -> None:
