@@ -45,6 +45,7 @@ class Why(StrEnum):
     NOT_ADOPTED = "not_adopted"
     STILL_MUTE = "still_mute"
     STREAM_MUTE = "stream_mute"
+    WOKE = "woke"
     UNTRUSTED_HOST = "untrusted_host"
     EVICTED = "evicted"
     GAP = "gap"

@@ -5,11 +5,13 @@ how long silence is normal now, so that a quiet or closed market is never taken 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from quotewire.errors import UpstreamError
 from quotewire.market.freshness import Road
 from quotewire.market.quote import Quote, QuotePatch
 from quotewire.questrade import requests
+from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute, WatchdogConfig, WatchReason
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk, Priority
@@ -18,6 +20,9 @@ from quotewire.upstream.guard import Guard, is_newer
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Moment, Tape
 from quotewire.upstream.tuning import DEFAULT
+
+CHECK_S: Final = 4.0  # what REST gets to answer about a silent stream
+SLEPT_S: Final = 10.0  # the wall clock ran ahead of the monotonic one by this: the machine slept, or was set
 
 
 class Patrol:
@@ -49,6 +54,7 @@ class Patrol:
         self._guards: dict[str, Guard] = {}
         self._next = 0.0
         self._is_doubting = False
+        self._ahead_s = float("inf")
 
     def heard(self, session: StreamSession, patches: list[QuotePatch], now: float) -> None:
         """Data came over a stream; `now` is monotonic seconds."""
@@ -63,8 +69,9 @@ class Patrol:
         self._guard(session.person).follow(session.carried, is_live=session.is_live, now=now)
 
     def round(self, group: asyncio.TaskGroup) -> None:
-        """Look at every stream, if it is time."""
+        """Look at every stream, if it is time; whether the machine slept is looked at each time."""
         moment = self._now()
+        self._notice_sleep(moment)
         if moment.mono < self._next:
             return
         self._next = moment.mono + self._watchdog.step_every_s
@@ -89,6 +96,20 @@ class Patrol:
             symbol_ids = frozenset[int]().union(*(session.carried for session in doubted))
             self._emit(self._tape.doubt(symbol_ids, self._now()))
 
+    def _notice_sleep(self, moment: Moment) -> None:
+        """After a sleep no stream can be believed until it was opened anew, and no wait need be waited out."""
+        ahead_s = moment.ms / 1000 - moment.mono
+        slept_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
+        if slept_s < SLEPT_S:
+            return
+        for session in self._fleet.sessions.values():
+            if session.is_live:
+                self.repairing |= session.carried
+                self._emit(self._tape.turn(session.carried, Road.RECOVERING, moment))
+                session.reopen(Why.WOKE)
+            else:
+                session.tell(on.ClockJumped(slept_s))
+
     def _guard(self, person: str) -> Guard:
         guard = self._guards.get(person)
         if guard is None:
@@ -98,7 +119,7 @@ class Patrol:
     async def _check(self, session: StreamSession, guard: Guard, ids: Sequence[int]) -> None:
         """Compare what the stream brought with what REST says now."""
         try:
-            _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.LOOKUP)
+            _, frame = await self._desk.call(requests.quotes(ids), priority=Priority.LOOKUP, deadline_s=CHECK_S)
         except UpstreamError:
             for symbol_id in ids:
                 guard.watchdog.check_failed(symbol_id)

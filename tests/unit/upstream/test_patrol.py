@@ -10,6 +10,7 @@ from quotewire.market.freshness import Road
 from quotewire.market.quote import Freshness, QuotePatch
 from quotewire.questrade.requests import ApiRequest
 from quotewire.questrade.wire import QuotesFrame
+from quotewire.resilience import lifecycle_events as on
 from quotewire.resilience.lifecycle_events import SilenceRule
 from quotewire.testing import virtual
 from quotewire.upstream.chronicle import Chronicle, Why
@@ -32,12 +33,14 @@ class Bench:
 
     def __init__(self, start: datetime = OPEN) -> None:
         self.now = 0.0
+        self.slept_s = 0.0
         self.start = start
         self.person = "alice"
         self.carried = frozenset({1, 2, 3})
         self.is_live = True
         self.told: list[str] = []
         self.rules: list[SilenceRule] = []
+        self.jumps: list[on.ClockJumped] = []
         self.truth = dict.fromkeys(self.carried, 1.0)
         self.rest_works = True
         self.chronicle = Chronicle()
@@ -63,15 +66,19 @@ class Bench:
         return QuotesFrame([patch(int(each), self.truth[int(each)]) for each in request.params["ids"].split(",")])
 
     def moment(self) -> Moment:
-        return Moment(self.now, int(self.now * 1000), self.start + timedelta(seconds=self.now))
+        wall_s = self.now + self.slept_s
+        return Moment(self.now, int(wall_s * 1000), self.start + timedelta(seconds=wall_s))
 
     def speak(self, *ids: int) -> None:
         patches = [patch(symbol_id, self.truth[symbol_id]) for symbol_id in ids]
         self.patrol.heard(cast(StreamSession, self), patches, self.now)
         self.tape.streamed("alice", patches, self.moment())
 
-    def tell(self, rule: SilenceRule) -> None:
-        self.rules.append(rule)
+    def tell(self, rule: SilenceRule | on.ClockJumped) -> None:
+        if isinstance(rule, on.ClockJumped):
+            self.jumps.append(rule)
+        else:
+            self.rules.append(rule)
 
     def ask_again(self) -> None:
         self.told.append("ask again")
@@ -144,6 +151,26 @@ def test_a_stream_whose_silence_nobody_can_explain_is_not_trusted_until_it_speak
     bench.rest_works = True
     bench.passes(15)
     assert labels(bench) <= TRUSTED, "REST has nothing newer"
+
+
+def test_after_a_sleep_no_stream_is_believed_until_it_was_opened_anew() -> None:
+    bench = Bench()
+    bench.passes(30, 1, 2, 3)
+    bench.slept_s = 3.0
+    bench.passes(1, 1, 2, 3)
+    assert (bench.told, labels(bench) <= TRUSTED) == ([], True), "a clock that was corrected"
+
+    bench.slept_s += 3600.0
+    bench.passes(1)
+    assert bench.told == ["reopen woke"]
+    assert labels(bench) == {Freshness.RECOVERING}
+    bench.passes(1, 1, 2, 3)
+    assert labels(bench) <= TRUSTED
+
+    bench.is_live = False
+    bench.slept_s += 60.0
+    bench.passes(1)
+    assert bench.jumps == [on.ClockJumped(60.0)], "a wait is not waited out"
 
 
 def test_a_doubted_stream_that_ends_is_doubted_no_more() -> None:
