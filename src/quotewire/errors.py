@@ -146,7 +146,6 @@ class BusError(QuotewireError):
 
     code = "bus"
     fault = Fault.LOCAL
-    retryable = True
 
 
 class IllegalEventError(QuotewireError):
