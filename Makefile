@@ -67,6 +67,9 @@ fuzz: setup-dev ## long fuzzing runs (TARGET=frames|upgrade|messages|upstream, a
 	@for target in $(or $(TARGET),frames upgrade messages upstream); do \
 		PYTHONPATH=var/fuzz/site $(BIN)/python -m fuzz $$target -max_total_time=$(or $(SECONDS),60) || exit 1; done
 
+simulate-mutants: setup-dev ## the product broken in small ways, and the simulated seed that finds each
+	@$(BIN)/python -m tests.simulation.mutants
+
 browser: setup-dev ## the dashboard in a real Chromium
 	@scripts/system_packages.sh
 	@$(BIN)/python -m pytest tests/browser
