@@ -14,7 +14,7 @@ from quotewire.upstream.adoption import Lesson
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk
 from quotewire.upstream.keeper import Keeper
-from quotewire.upstream.plan import Assignment, Bearer, Limits, Rank, hand_over, plan
+from quotewire.upstream.plan import Assignment, Bearer, Limits, Rank, bridge, hand_over, plan
 from quotewire.upstream.pool import Record
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.world import World
@@ -23,6 +23,7 @@ STABLE_S: Final = 30.0  # a stream that lived this long makes up for its person'
 SWITCH_OFF_S: Final = 5.0  # what others get to take over from a person whose streaming was switched off
 TOGETHER_S: Final = 2.0  # streams that end within so short a time end for one reason
 OVERLAP_S: Final = 0.4  # for so long two streams carry what moves from one to the other
+BRIDGED_S: Final = 0.4  # who has waited so long for a stream that is not up is carried by others meanwhile
 LONG_OVERLAP_S: Final = 3.0
 BOUND_S: Final = 10.0  # limits that last less long are waited out
 SETTLE_ROUNDS: Final = 10  # telling one session may change another; the next look finishes what is left
@@ -76,6 +77,7 @@ class Fleet:
         self._wanted: frozenset[int] = frozenset()
         self._lingering: frozenset[int] = frozenset()
         self._ended_at: dict[str, float] = {}
+        self._without_since: dict[int, float] = {}
         self._owners: dict[str, asyncio.Task[None]] = {}
         self._records: dict[str, Record] = {}
         self._tokens: dict[str, str] = {}
@@ -243,10 +245,33 @@ class Fleet:
         carried = {who: x.carried & kept for who, x in self.sessions.items() if self._may_wait(who, now)}
         taken = {person: self._taken_over(session, now) for person, session in self.sessions.items()}
         shares = hand_over(self._target, carried, taken)
+        missing = self._missing(now)
+        shares = bridge(shares, missing, self._room(shares, now), {who: x.assigned for who, x in self.sessions.items()})
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         self._try_at_once(now)
-        self.is_handing_over = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items())
+        self.is_handing_over = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items()) or (
+            len(self.sessions) > 1 and bool(self._wanted - self.carried)
+        )
+
+    def _missing(self, now: float) -> frozenset[int]:
+        """What no stream has carried for a moment, because its bearer's is not up or does not take it."""
+        without = self._wanted - self.carried
+        self._without_since = {each: self._without_since.get(each, now) for each in without}
+        coming = [x for x in self.sessions.values() if x.is_live and not x.is_stuck]
+        coming_ids = frozenset[int]().union(*(self._target.get(x.person, frozenset()) for x in coming))
+        planned = frozenset[int]().union(*self._target.values())
+        return frozenset(
+            each for each in planned & without - coming_ids if now - self._without_since[each] >= BRIDGED_S
+        )
+
+    def _room(self, shares: Assignment, now: float) -> dict[str, int]:
+        """How many symbols more the streams that are up can take."""
+        bound = self._bound(now)
+        able = [who for who, x in self.sessions.items() if x.is_live and not x.is_stuck and who not in bound]
+        return {
+            who: self._limit(who) - len(shares.get(who, ())) for who in able if self._rank(who, now) <= Rank.WORKING
+        }
 
     def _taken_over(self, session: StreamSession, now: float) -> frozenset[int]:
         """What others may let go of: what the stream has carried for a moment, and longer while the two streams bring

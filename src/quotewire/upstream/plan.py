@@ -136,3 +136,22 @@ def hand_over(
                 waiting = set(ids) & set(wanted) - set(taken.get(new, ()))
                 shares.setdefault(old, set()).update(waiting)
     return {person: frozenset(ids) for person, ids in shares.items()}
+
+
+def bridge(
+    shares: Mapping[str, Set[int]], missing: Set[int], room: Mapping[str, int], asked: Mapping[str, Set[int]]
+) -> Assignment:
+    """`shares` with the `missing` symbols, whose own bearer has no stream yet, carried by others meanwhile.
+
+    `room` is how many more each may take. Who has been asked to stand in for a symbol goes on with that.
+    """
+    left = dict(room)
+    found: dict[str, set[int]] = {person: set(ids) for person, ids in shares.items()}
+    for symbol_id in sorted(missing):
+        able = [person for person in left if left[person] > 0]
+        if not able:
+            break
+        chosen = max(able, key=lambda person: (symbol_id in asked.get(person, ()), left[person]))
+        found.setdefault(chosen, set()).add(symbol_id)
+        left[chosen] -= 1
+    return {person: frozenset(ids) for person, ids in found.items()}

@@ -114,6 +114,11 @@ class StreamSession:
         return self._machine.state is State.CONNECTED
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether the stream goes on but could not be changed when that was last tried."""
+        return self._steward.is_stuck
+
+    @property
     def number(self) -> int | None:
         """The machine's number of the socket that counts."""
         return self._machine.socket

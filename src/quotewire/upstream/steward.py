@@ -108,6 +108,11 @@ class Steward:
         return self._ended_meanwhile is not None and self._now() - self._ended_at >= self._hold_s
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether the last try to change the stream failed."""
+        return self._failures > 0
+
+    @property
     def rotates(self) -> bool:
         """Whether a new socket is wanted because of a new token."""
         return self._replace_why is Why.TOKEN_ROTATED

@@ -8,7 +8,7 @@ from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.testing import virtual
 from quotewire.upstream.chronicle import Chronicle
 from quotewire.upstream.desk import Desk
-from quotewire.upstream.fleet import STABLE_S, SWITCH_OFF_S, Fleet
+from quotewire.upstream.fleet import BRIDGED_S, STABLE_S, SWITCH_OFF_S, Fleet
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Limits
 from quotewire.upstream.pool import MISSED_S, MISSES, REST_S, TRIES, TRY_AGAIN_S, Record
@@ -27,6 +27,7 @@ class FakeSession:
         self.person = person
         self.works = True
         self.is_live = False
+        self.is_stuck = False
         self.live_since = 0.0
         self.assigned: frozenset[int] = frozenset()
         self.carried: frozenset[int] = frozenset()
@@ -201,6 +202,36 @@ def test_streams_that_end_together_are_nobody_elses_doing() -> None:
         alice.rivalry.ended(1.0, 1006, bench.now, lambda: 1.0)
         bench.now += 10.0
     assert alice.rivalry.held_until > bench.now
+
+
+def test_a_stream_that_is_up_stands_in_for_one_that_is_not_up_yet() -> None:
+    bench = Bench("alice", "bob")
+    bob = bench.sessions["bob"]
+    bob.works = False
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 6, "bob": 0}
+
+    bench.now += BRIDGED_S + 0.01
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 12, "bob": 0}
+
+    bob.works = True
+    bob.settle()
+    bench.fleet.want(WANTED)
+    assert bench.counts() == {"alice": 6, "bob": 6}
+
+
+def test_others_stand_in_for_a_stream_that_goes_on_but_takes_nothing_new() -> None:
+    bench = Bench("alice", "bob", limit=8)
+    bench.fleet.want(frozenset(range(1, 7)))
+    bob = bench.sessions["bob"]
+    bob.settle = lambda: None  # type: ignore[method-assign]
+    bob.is_stuck = True
+    bench.fleet.want(WANTED)
+    bench.now += BRIDGED_S + 0.01
+    bench.fleet.want(WANTED)
+
+    assert bench.counts() == {"alice": 8, "bob": 3}, "as far as there is room"
 
 
 def test_where_others_have_room_a_dropped_stream_rests() -> None:

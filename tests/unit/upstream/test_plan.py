@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotewire.upstream.plan import Bearer, Rank, hand_over, plan
+from quotewire.upstream.plan import Bearer, Rank, bridge, hand_over, plan
 
 persons = st.lists(st.sampled_from("abcde"), min_size=1, max_size=5, unique=True)
 symbols = st.frozensets(st.integers(1, 60))
@@ -161,3 +161,12 @@ def test_a_hand_over_ends_in_the_plan(wanted: frozenset[int], names: list[str], 
         carried = {name: hand_over(target, carried).get(name, frozenset()) for name in names}
 
     assert carried == {name: target.get(name, frozenset()) for name in names}
+
+
+def test_others_stand_in_for_what_is_missing_as_far_as_they_have_room() -> None:
+    shares = {"a": frozenset({1}), "b": frozenset({2})}
+
+    assert bridge(shares, {3, 4}, {"a": 1, "b": 9}, {}) == {"a": frozenset({1}), "b": frozenset({2, 3, 4})}
+    assert bridge(shares, {3, 4}, {"a": 1, "b": 9}, {"a": {4}})["a"] == {1, 4}
+    assert bridge(shares, {3, 4}, {"a": 1}, {}) == {"a": frozenset({1, 3}), "b": frozenset({2})}
+    assert bridge(shares, {3}, {}, {}) == shares
