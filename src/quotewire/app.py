@@ -17,7 +17,7 @@ import uvloop
 
 from quotewire.bus.memory import MemoryBus
 from quotewire.edge import api, health
-from quotewire.edge.auth import ClientTokens
+from quotewire.edge.auth import ClientTokens, signing_key
 from quotewire.edge.drain import Phase
 from quotewire.edge.draining import Draining
 from quotewire.edge.gate import Gate
@@ -117,7 +117,8 @@ async def _composed(
     )
     hub = new_hub(settings, upstream.want)
     bus.subscribe(hub)
-    tokens = ClientTokens(vault.derive_key("client tokens"), ttl_s=settings.token_ttl_ms / 1000)
+    key = signing_key(settings.token_key, lambda: vault.derive_key("client tokens"))
+    tokens = ClientTokens(key, ttl_s=settings.token_ttl_ms / 1000)
     source = asyncio.create_task(upstream.run(), name="upstream")
     try:
         async with edge(settings, listener, hub, tokens, upstream) as (url, services):

@@ -53,6 +53,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("DRAIN_SPREAD_MS", "0", 0),
     ("DRAIN_DEADLINE_MS", "30000", 30_000),
     ("QUOTEWIRE_ADMIN_TOKEN", "0123456789abcdef", "0123456789abcdef"),
+    ("QUOTEWIRE_TOKEN_KEY", "0123456789abcdef", "0123456789abcdef"),
     ("HEALTH_CHECK_INTERVAL", "100", 100),
     ("ENABLE_METRICS", "FALSE", False),
     ("ENABLE_METRICS", "1", True),
@@ -122,6 +123,7 @@ BAD: list[tuple[str, str]] = [
     ("DRAIN_SPREAD_MS", "5s"),
     ("DRAIN_DEADLINE_MS", "86400001"),
     ("QUOTEWIRE_ADMIN_TOKEN", "too short"),
+    ("QUOTEWIRE_TOKEN_KEY", "a key with blanks in it"),
     ("METRICS_ENDPOINT", "/admin"),
     ("HEALTH_CHECK_INTERVAL", "1"),
     ("ENABLE_METRICS", "maybe"),
@@ -302,7 +304,8 @@ def test_no_message_repeats_a_secret(name: str, text: str) -> None:
 
 
 def test_no_repr_shows_a_secret() -> None:
-    settings = load({"QUOTEWIRE_PERSONS": "alice=s3cr3t", "QUOTEWIRE_VAULT_KEY": "s3cr3t too"})
+    long = {name: "s3cr3t-0123456789" for name in ("QUOTEWIRE_ADMIN_TOKEN", "QUOTEWIRE_TOKEN_KEY")}
+    settings = load({"QUOTEWIRE_PERSONS": "alice=s3cr3t", "QUOTEWIRE_VAULT_KEY": "s3cr3t too", **long})
     assert settings.persons == {"alice": "s3cr3t"}
     assert "s3cr3t" not in f"{settings} {settings!r}"
 

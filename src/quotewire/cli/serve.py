@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= workers <= MOST_WORKERS:
         raise ConfigurationError(f"--workers: {workers} is not valid; it accepts a number, 1 to {MOST_WORKERS}")
     secrets = logs.configure(chosen.log_level, process="parent" if workers > 1 else "")
-    for secret in (chosen.vault_key, chosen.admin_token, *chosen.persons.values()):
+    for secret in (chosen.vault_key, chosen.admin_token, chosen.token_key, *chosen.persons.values()):
         if secret is not None:
             secrets.add(secret)
     if workers == 1:

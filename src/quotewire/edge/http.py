@@ -113,6 +113,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._disarm()
         self._arm(BODY_DEADLINE_S)
         super().on_headers_complete()
+        if self.gate.draining and self.cycle is not None:
+            self.cycle.keep_alive = False
         if self.scope.get("path") == STREAM_PATH:
             cast(dict[str, Any], self.scope)[HTTP] = self
 
@@ -121,6 +123,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._before_head_ends = True
         self._disarm()
         super().on_message_complete()
+
+    def release(self) -> None:
+        """Close when what was asked is answered. One that asked nothing yet is answered first."""
+        if self.cycle is not None:
+            self.shutdown()
 
     # --- ours ---
 

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from quotewire.edge.gate import Gate
-from quotewire.edge.http import bound_to
+from quotewire.edge.http import HttpProtocol, bound_to
 from quotewire.errors import ConfigurationError
 
 BACKLOG = 2048
@@ -58,6 +58,15 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    def release(self) -> None:
+        """Close the HTTP connections that are idle, and the others once they are answered: who comes again comes anew.
+
+        One that is kept alive would lead back here, past any load balancer and any other gateway on this port.
+        """
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.release()
+
     def stop_listening(self) -> None:
         """Leave new connections to whoever else listens on the port; those that are open stay."""
         for server in self.servers:
@@ -81,6 +90,7 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
         timeout_graceful_shutdown=graceful_s,
     )
     server = _Server(config)
+    gate.drain.on_shut.append(server.release)
     if gate.settings.reuse_port:
         gate.drain.on_shut.append(server.stop_listening)
     failed: Exception | None = None

@@ -1,6 +1,6 @@
 """Whose logins are held, where, and what opens the stream."""
 
-from quotewire.settings.variable import DAY_MS, Variable, directory, hosts, milliseconds, persons, text, url
+from quotewire.settings.variable import DAY_MS, Variable, directory, hosts, milliseconds, persons, secret, text, url
 
 VARIABLES: tuple[Variable, ...] = (
     Variable(
@@ -9,6 +9,15 @@ VARIABLES: tuple[Variable, ...] = (
         *milliseconds(1000, DAY_MS),
         "1800000",
         "Life of the tokens this gateway gives its own clients.",
+    ),
+    Variable(
+        "QUOTEWIRE_TOKEN_KEY",
+        "token_key",
+        secret,
+        "at least 16 printable characters, no blanks",
+        None,
+        "Signs those tokens: gateways that share it take each other's. Unset: each takes its own alone.",
+        secret=True,
     ),
     Variable(
         "QUOTEWIRE_LOGIN_URL",

@@ -52,6 +52,7 @@ class Settings:
     metrics_endpoint: str
     log_level: str
     token_ttl_ms: int
+    token_key: str | None = field(repr=False)
     login_url: str
     api_hosts: tuple[str, ...]
     data_dir: Path

@@ -9,6 +9,7 @@ from typing import Any
 from quotewire.app import sole_owner
 from quotewire.bus.envelope import Reading
 from quotewire.bus.publisher import Publisher
+from quotewire.edge.auth import signing_key
 from quotewire.edge.client_reports import ClientReports
 from quotewire.errors import BusError
 from quotewire.market.history import History
