@@ -79,6 +79,7 @@ class Publisher:
         self._tally = Tally()
         self._members: dict[Wire, Member] = {}
         self._pending: list[Quote] = []
+        self._introduced: set[int] = set()
         self._told: e.Told | None = None
         self._wanting = False
         self._collecting: dict[int, set[int]] = {}
@@ -247,6 +248,7 @@ class Publisher:
             case e.Want(added=added, removed=removed):
                 self._wants.change(member.node, added, removed)
                 self._want_soon()
+                self._introduce(member, added)
             case e.Ask():
                 self._ask(wire, member, message)
             case e.Readings(number=number, readings=readings):
@@ -285,8 +287,14 @@ class Publisher:
         wire.send(e.frame(e.Welcome(version=e.VERSION, epoch=self._epoch, key=self._key, state=state, persons=persons)))
         member.feed = Feed(self._history)
         self._catch_up(wire, member)
-        if hello.wanted:
-            self._own(member, self._source.resolve([], hello.wanted), "bus learn")
+        self._introduce(member, hello.wanted)
+
+    def _introduce(self, member: Member, wanted: Sequence[int]) -> None:
+        """Have the upstream look up what is wanted and was looked up with another owner, before its time."""
+        strange = [symbol_id for symbol_id in wanted if symbol_id not in self._introduced]
+        if strange:
+            self._introduced.update(strange)
+            self._own(member, self._source.resolve([], strange), "bus introduce")
 
     def _want_soon(self) -> None:
         """Pass the union on once in this iteration of the loop, however many wants came."""
@@ -325,6 +333,8 @@ class Publisher:
                 value: Any = await self._samples()
             else:
                 value = await self._answers.answer(ask.question, given)
+            if ask.question is e.Question.RESOLVE:
+                self._introduced.update(each.symbol.symbol_id for each in value if each.symbol is not None)
             answer = e.Answer(number=ask.number, body=e.packed(value))
         except QuotewireError as error:
             answer = e.Answer(number=ask.number, failure=failures.failure(error))

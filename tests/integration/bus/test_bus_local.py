@@ -121,6 +121,21 @@ async def test_a_symbol_found_lately_is_not_asked_for_again(bus: Bus) -> None:
     assert owner.head.calls == [("resolve", (("S9",), ()))]
 
 
+async def test_the_owner_looks_up_what_is_wanted_that_it_has_not_heard_of(bus: Bus) -> None:
+    owner, _ = await bus.owner()
+    asks = (await bus.node(1)).subscriber
+    await asks.resolve(["S7"], [])
+    owner.head.calls.clear()
+
+    asks.want(frozenset({7, 8}))
+    await until(lambda: owner.head.wanted == {7, 8})
+    asks.want(frozenset({8}))
+    asks.want(frozenset({7, 8, 9}))
+    await until(lambda: owner.head.wanted == {7, 8, 9})
+
+    assert owner.head.calls == [("resolve", ((), (8,))), ("resolve", ((), (9,)))]
+
+
 async def test_a_defect_in_an_answer_is_reported_and_costs_nobody_the_connection(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
