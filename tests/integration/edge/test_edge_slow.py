@@ -104,7 +104,7 @@ async def test_a_plain_client_that_reads_again_never_sees_an_older_quote_after_a
         # It lets go of its symbols and takes them again, all while it reads nothing.
         await slow.text({"mode": "streaming", "ids": []})
         await slow.text({"mode": "streaming", "ids": list(SYMBOLS)})
-        await until(lambda: len(edge.upstream.calls) == 2)
+        await until(lambda: edge.gate.messages_in == 4)
         for _ in range(20):
             edge.publish(*SYMBOLS, tier=PADDING)
         reading = Reading()
