@@ -7,7 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: bench bench-lock simulate-faults simulate-week conformance fuzz help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
+.PHONY: bench bench-lock simulate-faults simulate-week simulate-mutants conformance fuzz help setup setup-dev run test check lint types imports unit integration browser docs web web-check lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
