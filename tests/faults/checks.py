@@ -88,6 +88,15 @@ def check_delivery(
     return compared
 
 
+def check_handed_on(watcher: Watcher, read: dict[int, list[tuple[float, Key]]]) -> None:
+    """What the gateway has read from a stream since the client came, the client was given: nothing is lost inside."""
+    for symbol_id in watcher.ids:
+        seen = watcher.seen[symbol_id]
+        given = {tuple(each.quote[name] for name in FIELDS) for each in seen}
+        lost = [key for at, key in read[symbol_id] if at > seen[0].at + FLIGHT_S and key not in given]
+        assert not lost, f"{symbol_id}: {len(lost)} updates were read and not handed on: {lost[:3]}"
+
+
 def _lost(got: list[Key], sent: list[Key], symbol_id: int) -> list[int]:
     """Which of `sent` were not got. Each of `got` must be found in `sent`, in order.
 

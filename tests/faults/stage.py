@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import msgspec
 
+from quotewire.market.quote import QuotePatch
 from quotewire.questrade.rest import RestClient
+from quotewire.questrade.stream import UPGRADE_S, QuoteSocket
 from quotewire.questrade.tokens import RefreshPolicy
+from quotewire.questrade.wire import Frame, QuotesFrame
 from quotewire.resilience.backoff import Backoff
 from quotewire.resilience.watchdog import WatchdogConfig
 from quotewire.simulator import Simulator, SimulatorConfig
@@ -24,9 +27,11 @@ from quotewire.upstream.vault import Vault
 from quotewire.upstream.world import World
 from tests.faults.checks import (
     FIELDS,
+    Key,
     check_calls,
     check_delivery,
     check_freshness,
+    check_handed_on,
     check_sequence,
     check_tokens,
     sent_rows,
@@ -83,6 +88,39 @@ async def inside(errand: redeemer.Errand) -> redeemer.Report:
     return await redeemer.run(impatient(errand))
 
 
+class _TappedSocket(QuoteSocket):
+    """A quote socket that tells what was read from it."""
+
+    tap: "Tap"
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        async for frame in super().frames():
+            if isinstance(frame, QuotesFrame):
+                self.tap.take(frame.patches)
+            yield frame
+
+
+@dataclass
+class Tap:
+    """What the gateway has read from its streams, by symbol: when (epoch seconds), and the fields of `FIELDS`."""
+
+    read: dict[int, list[tuple[float, Key]]] = field(default_factory=dict)
+
+    async def open(self, url: str, *, timeout_s: float = UPGRADE_S) -> QuoteSocket:
+        """A socket that is listened to."""
+        socket = await _TappedSocket.open(url, timeout_s=timeout_s)
+        assert isinstance(socket, _TappedSocket)
+        socket.tap = self
+        return socket
+
+    def take(self, patches: Sequence[QuotePatch]) -> None:
+        """A frame was read."""
+        now = time.time()
+        for patch in patches:
+            key = (patch.volume, patch.bid_price, patch.ask_price, patch.last_trade_price)
+            self.read.setdefault(patch.symbol_id, []).append((now, key))
+
+
 @dataclass
 class Stage:
     """`begin` marks the fault, `observed` is everything `GET /api/upstream` told since the start."""
@@ -92,6 +130,7 @@ class Stage:
     data_dir: Path
     ids: tuple[int, ...]
     watchers: list[Watcher]
+    tap: Tap
     observed: dict[tuple[float, str, str, str | None], str] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     troubled: tuple[float, float] = (float("inf"), float("-inf"))
@@ -187,6 +226,8 @@ class Stage:
         for watcher in self.watchers:
             check_sequence(watcher)
             check_freshness(watcher, self.sim, sent, stopped)
+            if fields == FIELDS:
+                check_handed_on(watcher, self.tap.read)
             compared += check_delivery(watcher, sent, self.troubled, fields=fields, healthy=healthy)
         check_tokens(self.sim, sends)
         check_calls(self.sim, refused)
@@ -214,16 +255,19 @@ async def staged(
     logins_apart: bool = False,
     names: Sequence[str] = NAMES,
     settled: str = "live",
+    **environ: str,
 ) -> AsyncIterator[Stage]:
     """Everything up, every symbol live at two clients: one wants all, one the first half.
 
-    `logins_apart`: tokens are exchanged in processes of their own, as in the product.
+    `logins_apart`: tokens are exchanged in processes of their own, as in the product. `environ`: settings.
     """
-    world = World(exchange=apart if logins_apart else inside, rest=lambda: RestClient(read_s=1.5))
-    async with running_gateway(config or busy(), data_dir=data_dir, tuning=tuning, world=world) as running:
+    tap = Tap()
+    exchanges = apart if logins_apart else inside
+    world = World(exchange=exchanges, rest=lambda: RestClient(read_s=1.5), open_socket=tap.open)
+    async with running_gateway(config or busy(), data_dir=data_dir, tuning=tuning, world=world, **environ) as running:
         sim = running.simulator
         ids = tuple(sim.world.universe.by_symbol[name].symbol_id for name in names)
-        stage = Stage(running.url, sim, data_dir, ids, [Watcher(ids), Watcher(ids[: len(ids) // 2])])
+        stage = Stage(running.url, sim, data_dir, ids, [Watcher(ids), Watcher(ids[: len(ids) // 2])], tap)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(stage.observe())]
             await stage.until(lambda: bool(stage.report), 10.0, "an answer")

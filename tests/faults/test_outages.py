@@ -64,6 +64,33 @@ async def test_a_stream_killed_beside_healthy_ones_leaves_no_gap(tmp_path: Path,
         assert {"failover:person_failed", "stream:connection_lost"} <= stage.reasons
 
 
+async def test_streams_killed_in_turn_without_room_to_spare_leave_no_gap(
+    tmp_path: Path, record_property: Record
+) -> None:
+    """Three logins, six symbols, room for four on each: one stream after another ends while the last one rests."""
+    three = (*TWO, "carol")
+    config = busy(persons=three, rate=400.0, symbols=12)
+    ways = ("stream_close", "stream_abort", "stream_close_no_status", "stream_unauthorized", "access_expired", "evict")
+    async with staged(tmp_path, config, names=SIX, QUOTEWIRE_SYMBOLS_PER_STREAM="4") as stage:
+        await all_spread(stage, three)
+        began = stage.mark()
+        for turn, fault in enumerate(ways):
+            person = sorted(three, key=lambda each: len(carried_by(stage, each)))[-1 - turn % 2]
+            code = {"code": 1011} if fault == "stream_close" else {}
+            await stage.sim.fault(fault, person=person, **code)
+            await stage.updates(150)
+        await stage.until(stage.all_live, FRESH_WITHIN_S, "every symbol live in the end")
+        await stage.updates(200)
+        stage.healed()
+        worst = max(gap(stage.watchers[0], each, began, time.time(), is_fresh) for each in stage.ids)
+        record_property("longest_without_fresh_data_s", round(worst, 3))
+        assert worst <= FRESH_WITHIN_S
+
+        assert await stage.finish() > 1000
+        opened = [each for each in stage.sim.stats(record=False)["streams"]["log"] if each["event"] == "opened"]
+        assert len(opened) <= 3 + 3 * len(ways), "nobody reconnects in a storm"
+
+
 async def test_half_the_persons_dead_then_all_then_all_back(tmp_path: Path, record_property: Record) -> None:
     config = busy(persons=FOUR, rate=400.0, symbols=12)
     async with staged(tmp_path, config, names=SIX) as stage:
