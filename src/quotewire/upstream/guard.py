@@ -21,6 +21,7 @@ class Guard:
         self.watchdog = Watchdog(config)
         self._exchange_of = exchange_of
         self._watched: frozenset[int] = frozenset()
+        self._brought: dict[int, QuotePatch] = {}
         self._is_up = False
 
     @property
@@ -32,6 +33,7 @@ class Guard:
         """The stream came up, went down, or carries other symbols."""
         for symbol_id in self._watched - carried if is_live else ():
             self.watchdog.unwatch(symbol_id)
+            self._brought.pop(symbol_id, None)
         for symbol_id in carried - self._watched:
             self.watchdog.watch(symbol_id, self._exchange_of(symbol_id), now)
         if is_live:
@@ -45,16 +47,24 @@ class Guard:
     def heard(self, patches: Iterable[QuotePatch], now: float) -> None:
         """Data came over the stream."""
         for patch in patches:
+            self._brought[patch.symbol_id] = patch
             self.watchdog.heard(patch.symbol_id, now, is_halted=patch.is_halted is True)
+
+    def knows(self, patch: QuotePatch, newest: Quote | None) -> bool:
+        """Whether the stream brought what REST tells; `newest` goes for a symbol it has not spoken of.
+
+        Another stream may have brought it: that does not make this one any less mute.
+        """
+        return not is_newer(patch, self._brought.get(patch.symbol_id, newest))
 
     def step(self, now: float, when: datetime) -> list[Effect]:
         """What has to be looked into."""
         return self.watchdog.step(now, when) if self._is_up else []
 
 
-def is_newer(patch: QuotePatch, known: Quote | None) -> bool:
+def is_newer(patch: QuotePatch, known: Quote | QuotePatch | None) -> bool:
     """Whether a REST quote tells something else than the newest quote the stream brought."""
     if known is None:
         return True
     values = ((getattr(patch, name), getattr(known, name)) for name in TELLING)
-    return any(told is not UNSET and told != had for told, had in values)
+    return any(told is not UNSET and had is not UNSET and told != had for told, had in values)

@@ -16,7 +16,7 @@ from quotewire.resilience.watchdog import CheckByQuote, Effect, Repair, Reroute,
 from quotewire.upstream.chronicle import Chronicle, Happening, Why
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.fleet import Fleet
-from quotewire.upstream.guard import Guard, is_newer
+from quotewire.upstream.guard import Guard
 from quotewire.upstream.session import StreamSession
 from quotewire.upstream.tape import Moment, Tape
 from quotewire.upstream.tuning import DEFAULT
@@ -127,7 +127,7 @@ class Patrol:
             return
         now = self._now().mono
         for patch in frame.patches:
-            newer = is_newer(patch, self._tape.book.get(patch.symbol_id))
+            newer = not guard.knows(patch, self._tape.book.get(patch.symbol_id))
             for effect in guard.watchdog.checked(patch.symbol_id, newer=newer, now=now):
                 self._mend(session, effect)
         self._doubt()
@@ -137,20 +137,25 @@ class Patrol:
         match effect:
             case Repair(symbol_id=symbol_id, reason=reason):
                 self._note(session.person, reason, f"{symbol_id} is mute on {session.person}'s stream; asked anew")
-                self.repairing.add(symbol_id)
-                self._emit(self._tape.turn([symbol_id], Road.RECOVERING, self._now()))
+                self._distrust(session, frozenset({symbol_id}))
                 session.ask_again()
             case Reroute(symbol_id=symbol_id, reason=WatchReason.STREAM_MUTE as reason):
                 detail = f"{session.person}'s stream is mute, REST has a newer {symbol_id}; the stream is opened anew"
                 self._note(session.person, reason, detail)
-                self.repairing |= session.carried
-                self._emit(self._tape.turn(session.carried, Road.RECOVERING, self._now()))
+                self._distrust(session, session.carried)
                 session.reopen(Why.STREAM_MUTE)
             case Reroute(symbol_id=symbol_id, reason=reason):
                 self._note(session.person, reason, f"{symbol_id} stays mute; {session.person}'s stream is opened anew")
                 session.reopen(Why.STILL_MUTE)
             case CheckByQuote():
                 pass  # a check never asks for another
+
+    def _distrust(self, session: StreamSession, symbol_ids: frozenset[int]) -> None:
+        """These are mute on a stream: they have to recover, but for those that another stream carries as well."""
+        others = (other.carried for other in self._fleet.sessions.values() if other is not session and other.is_live)
+        alone = symbol_ids.difference(*others)
+        self.repairing |= alone
+        self._emit(self._tape.turn(alone, Road.RECOVERING, self._now()))
 
     def _note(self, person: str, reason: str, detail: str) -> None:
         self._chronicle.note(Happening.WATCH, reason, person=person, detail=detail, level=logging.WARNING)

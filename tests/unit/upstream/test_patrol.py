@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 from quotewire.errors import UpstreamUnavailableError
@@ -220,3 +221,28 @@ def test_what_is_not_carried_any_more_needs_no_repair() -> None:
     bench.passes(10, 1, 2)
 
     assert bench.patrol.repairing == set()
+
+
+def test_a_symbol_that_is_mute_on_one_of_two_streams_is_repaired_there_and_live_meanwhile() -> None:
+    bench = Bench()
+    twin = SimpleNamespace(person="bob", carried=bench.carried, is_live=True, tell=lambda event: None)
+    bench.sessions["bob"] = cast(Bench, twin)
+    bench.patrol.follow(cast(StreamSession, twin), 0.0)
+
+    def also(*ids: int) -> None:
+        patches = [patch(symbol_id, bench.truth[symbol_id]) for symbol_id in ids]
+        bench.patrol.heard(cast(StreamSession, twin), patches, bench.now)
+        bench.tape.streamed("bob", patches, bench.moment())
+
+    for mute_on_alice in (False, True):
+        for _ in range(100):
+            bench.passes(1, 1, 2, *(() if mute_on_alice else (3,)), moving=(1, 2, 3))
+            also(1, 2, 3)
+
+    assert "symbol_mute" in bench.reasons()
+    assert "ask again" in bench.told
+    assert bench.patrol.repairing == set()
+    assert bench.tape.road(3) is Road.UP
+    quote = bench.tape.book.get(3)
+    assert quote is not None
+    assert quote.freshness is Freshness.LIVE
