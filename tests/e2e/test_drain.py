@@ -101,12 +101,14 @@ def market_of(first: list[Key], second: list[Key]) -> list[Key]:
     raise AssertionError("the second stream began after the first had ended")
 
 
-def place_in(keys: list[Key], market: list[Key]) -> int:
-    """Where these stand in what the market did, one after the other; -1 when something is missing or out of order."""
-    for start in range(len(market) - len(keys) + 1):
-        if market[start : start + len(keys)] == keys:
-            return start
-    return -1
+def difference(keys: list[Key], market: list[Key]) -> str:
+    """How these differ from what the market did, one after the other; empty when nothing is missing or out of order."""
+    start = market.index(keys[0]) if keys[0] in market else 0
+    for place, (mine, theirs) in enumerate(zip(keys, market[start:], strict=False)):
+        if mine != theirs:
+            due = market[start + place :][:4]
+            return f"after {keys[max(0, place - 3) : place]} came {keys[place : place + 3]}, not {due}"
+    return "" if len(keys) <= len(market) - start else f"more than there was: {keys[len(market) - start :]}"
 
 
 async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start, serve: Start, tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start
     for watcher in watchers:
         for i in watcher.ids:
             keys = collapsed([sdk_key_of(quote) for quote in watcher.quotes(i)])
-            assert place_in(keys, market[i]) >= 0, (i, keys, market[i])
+            assert difference(keys, market[i]) == "", (i, {quote.epoch for quote in watcher.quotes(i)})
         assert not any(state.state == "disconnected" for state in watcher.states[1:-1])
     for follower in followers:
         assert follower.closes == [1001]
