@@ -245,6 +245,7 @@ class Keeper:
         is refreshing the same login: answering at once would kill theirs, so a cool-down is waited out first, longer
         each time. Raises like `refresh`; AccessTokenError while the cool-down lasts.
         """
+        self._try_read()  # the refused one may have been replaced by hand a moment ago
         token = self._known(person)
         if self.access(person) is not None and token.access_token != refused:
             return token
@@ -352,10 +353,11 @@ class Keeper:
 
     async def _fly(self, person: str, why: Why) -> None:
         login = self._logins[person]
+        errand = self._errand(person)  # names the pair it was decided on: one made by hand meanwhile is not spent
         try:
             await self._prepare(person)
             async with login.gate.refresh(DRAIN_S):
-                report = await self._exchange_by(self._errand(person))
+                report = await self._exchange_by(errand)
                 self._settle(person, why, report)
         except QuotewireError as error:
             self._settle(person, why, Report(ending=Ending.FAILED, reason=str(error)))
@@ -421,6 +423,9 @@ class Keeper:
             login = self._logins[person]
             if person in before and before[person].obtained_at != token.obtained_at:
                 login.host_error = ""
+                if token.obtained_at and login.flight is None:
+                    told = f"{person}'s token was refreshed by another program on this vault"
+                    self._note(person, Why.REQUESTED, told)
             if person not in before or before[person] != token:
                 if not token.obtained_at and not token.attempted_at:  # a new token, made by hand
                     login.failures, login.retry_at, login.refused = 0, 0.0, None

@@ -25,13 +25,15 @@ class Bench:
         self.now = 10_000.0
         self.vault = vault
         self.exchanges: list[str] = []
+        self.seen: list[float] = []
+        self.chronicle = Chronicle()
         self.changed: list[str] = []
         self.answer: Callable[[int], Outcome] = self.grant
         self.hold: asyncio.Event | None = None
         self.keeper = Keeper(
             load({"QUOTEWIRE_DATA_DIR": str(tmp_path), "QUOTEWIRE_PERSONS": "alice=a0,bob=b0"}),
             vault,
-            chronicle=Chronicle(),
+            chronicle=self.chronicle,
             on_change=self.changed.append,
             now=lambda: self.now,
             chance=lambda: 1.0,
@@ -44,6 +46,7 @@ class Bench:
 
     async def exchange(self, errand: Errand) -> Report:
         self.exchanges.append(errand.person)
+        self.seen.append(errand.seen_obtained_at)
         self.vault.begin_refresh(errand.person, self.now)
         if self.hold is not None:
             await self.hold.wait()
@@ -117,6 +120,39 @@ async def test_a_refused_token_that_was_replaced_meanwhile_costs_nothing(bench: 
 
     token = await bench.keeper.renew("alice", "an older one")
     assert (token.access_token, len(bench.exchanges)) == ("access-1", 1)
+
+
+def by_hand(bench: Bench, person: str) -> None:
+    """As `quotewire persons refresh` does, in a process of its own."""
+    bench.vault.begin_refresh(person, bench.now)
+    bench.vault.fail_refresh(person, Granted(bench.now, Grant("access-hand", "refresh-hand", SERVER, 1800)))
+
+
+async def test_a_token_refreshed_by_hand_is_taken_up_when_the_old_one_is_refused_and_told_once(bench: Bench) -> None:
+    await bench.keeper.refresh("alice")
+    bench.now += 60
+    by_hand(bench, "alice")
+
+    token = await bench.keeper.renew("alice", "access-1")
+    assert (token.access_token, len(bench.exchanges)) == ("access-hand", 1)
+    told = [entry for entry in bench.chronicle.last() if "another program" in entry["detail"]]
+    assert [(entry["event"], entry["reason"]) for entry in told] == [("token", "requested")]
+    bench.keeper._look()
+    assert len([entry for entry in bench.chronicle.last() if "another program" in entry["detail"]]) == 1
+
+
+async def test_an_exchange_names_the_pair_it_was_decided_on(bench: Bench) -> None:
+    await bench.keeper.refresh("alice")
+    before = bench.now
+    bench.now += 61
+
+    async def leave(person: str) -> None:
+        by_hand(bench, "alice")
+        bench.keeper._look()
+
+    bench.keeper._before_refresh = leave
+    await bench.keeper.refresh("alice", force=True)
+    assert bench.seen == [0.0, before], "so that it finds the newer one and leaves it alone"
 
 
 async def test_tokens_refused_young_are_replaced_ever_more_seldom(bench: Bench) -> None:
