@@ -2,18 +2,12 @@
 
 import asyncio
 import contextlib
-import fcntl
-import gc
 import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import uvloop
 
 from quotewire.bus.memory import MemoryBus
 from quotewire.edge import api, health
@@ -21,11 +15,12 @@ from quotewire.edge.auth import ClientTokens, signing_key
 from quotewire.edge.drain import Phase
 from quotewire.edge.draining import Draining
 from quotewire.edge.gate import Gate
+from quotewire.edge.listening import bind
 from quotewire.edge.ports import UpstreamPort, WholePort
-from quotewire.edge.server import bind, serving
+from quotewire.edge.server import serving
 from quotewire.edge.services import Services
-from quotewire.errors import ConfigurationError, StorageError
 from quotewire.hub.hub import Delivery, Hub
+from quotewire.process import sole_owner
 from quotewire.settings import Settings
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.tuning import DEFAULT, Tuning
@@ -36,8 +31,6 @@ log = logging.getLogger("quotewire.app")
 
 GRACE_S = 2.0
 """How long clients have to answer their close frame when the gateway stops."""
-
-LOCK_FILE = "gateway.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +51,6 @@ class Gateway:
         if self.source.done() and not stop.is_set():
             log.critical("the upstream ended by a defect; stopping", extra={"event": "upstream_ended"})
             await self.source
-
-
-@contextlib.contextmanager
-def sole_owner(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory: two gateways with the same logins would cut each other's streams.
-
-    Raises ConfigurationError while another holds it. The lock goes with the process, however it ends.
-    """
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data_dir / LOCK_FILE).open("a")
-    except OSError as error:
-        raise StorageError(f"QUOTEWIRE_DATA_DIR: {data_dir} cannot be used: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            told = f"QUOTEWIRE_DATA_DIR: another gateway uses {data_dir}; stop it, or choose another directory"
-            raise ConfigurationError(told) from None
-        yield
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -203,21 +176,3 @@ async def serve(settings: Settings) -> None:
     signals = StopSignals()
     async with running(settings) as gateway:
         await gateway.until(signals.reach(gateway.services.gate.drain))
-
-
-def tune_collector() -> None:
-    """Have the garbage collector look at what may be garbage, not at all there is.
-
-    Connections, quotes and lanes go by reference counts; what is left to the collector is little and in no hurry, while
-    a look at everything many clients have takes longer than they should wait for a quote.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` on uvloop."""
-    tune_collector()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)

@@ -92,6 +92,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def directory_of(pid: int) -> Path:
+    """Where a process finds the bus."""
+    arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(arguments[arguments.index("--directory") + 1])
+
+
+def mode(directory: Path) -> int | None:
+    """Who may enter; None when it is not there."""
+    return directory.stat().st_mode & 0o777 if directory.exists() else None
+
+
 @pytest.fixture
 async def gateway(simulate: Start, start: Start, tmp_path: Path) -> AsyncIterator[Start]:
     """Start a simulator and a gateway of `workers` workers; no process of it is left at the end."""
@@ -257,10 +268,13 @@ async def test_a_killed_parent_leaves_no_orphan_and_its_place_to_the_next(
 ) -> None:
     running, questrade = await gateway(2)
     pids = running.pids()
+    directory = directory_of(pids["owner"])
+    assert mode(directory) == 0o700
     async with watching(running, await running.ids(), 4) as watchers:
         running.program.send(signal.SIGKILL)
         await running.program.ended()
         await until(lambda: not any(map(alive, pids.values())), 10)
+        assert mode(directory) is None
 
         port = running.url.rsplit(":", 1)[1]
         settings = {**questrade.environment(tmp_path), **QUICK_DRAIN, "PORT": port, "QUOTEWIRE_WORKERS": "2"}

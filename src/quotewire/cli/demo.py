@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from quotewire import app, demo
+from quotewire import app, demo, process
 from quotewire.settings import VARIABLES, load
 from quotewire.simulator import SimulatorConfig
 from quotewire.telemetry import logs
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(load({**demo.DEFAULTS, **os.environ}).log_level)
     persons = tuple(name.strip() for name in args.persons.split(",") if name.strip())
     config = SimulatorConfig(persons=persons, seed=args.seed, symbols=args.symbols, rate=args.rate)
-    app.run(_serve(config, args.port))
+    process.run(_serve(config, args.port))
     return 0
 
 

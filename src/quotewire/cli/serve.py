@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from quotewire import app, settings
+from quotewire import process, settings
 from quotewire.errors import ConfigurationError
 from quotewire.telemetry import logs
 
@@ -30,8 +30,11 @@ def run(args: argparse.Namespace) -> int:
     for secret in (chosen.vault_key, chosen.admin_token, chosen.token_key, *chosen.persons.values()):
         if secret is not None:
             secrets.add(secret)
+    # What only the one or the other needs is not brought into both.
     if workers == 1:
-        app.run(app.serve(chosen))
+        from quotewire import app
+
+        process.run(app.serve(chosen))
         return 0
     from quotewire.workers import parent
 

@@ -20,6 +20,9 @@ from quotewire.errors import IllegalEventError
 PATIENCE_S = 2.0
 """How long a client that was told to move may take to, once its turn came."""
 
+MARGIN_S = 5.0
+"""What leaving may take beyond the turns, where nothing else is set."""
+
 ANSWER_S = 1.0
 """How long a peer may take to answer a close frame."""
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from quotewire.edge.addresses import neighbourhood
 from quotewire.edge.auth import ClientTokens
-from quotewire.edge.drain import Phase, Plan
+from quotewire.edge.drain import MARGIN_S, Phase, Plan
 from quotewire.edge.draining import Draining, Leaver
 from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Scope, Seat
 from quotewire.edge.ports import LookedUp, UpstreamPort, WholePort
@@ -33,7 +33,6 @@ from quotewire.wire.plain import PlainDialect
 RESOLVE_DEADLINE_S = 10.0
 REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
 """For how long, and for how many symbols, what a look-up found serves other clients without another."""
-DRAIN_MARGIN_S = 5.0
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
 NATIVE, MSGPACK, PLAIN = NativeDialect(), MsgpackDialect(), PlainDialect()
 SUBPROTOCOLS: dict[str, Dialect] = {SUBPROTOCOL_JSON: NATIVE, SUBPROTOCOL_MSGPACK: MSGPACK}
@@ -93,7 +92,7 @@ def drain_plan(settings: Settings) -> Plan:
     """How long leaving may take."""
     spread_s = settings.drain_spread_ms / 1000
     deadline_ms = settings.drain_deadline_ms
-    return Plan(spread_s, spread_s + DRAIN_MARGIN_S if deadline_ms is None else deadline_ms / 1000)
+    return Plan(spread_s, spread_s + MARGIN_S if deadline_ms is None else deadline_ms / 1000)
 
 
 class Member(Leaver, Protocol):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,34 +10,10 @@ from starlette.types import ASGIApp
 
 from quotewire.edge.gate import Gate
 from quotewire.edge.http import HttpProtocol, bound_to
-from quotewire.errors import ConfigurationError
 
-BACKLOG = 2048
 START_DEADLINE_S = 10.0
 SHUTDOWN_MARGIN_S = 1.0
 """What uvicorn needs on top of its own time limit to stop."""
-
-
-def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Listen on `host:port`; `shared` with others of this user that say so, too: each gets some of the connections.
-
-    Raises ConfigurationError, naming both, when that cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        listener.bind((host.strip("[]"), port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        why = error.strerror or str(error)
-        setting = "PORT" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "QUOTEWIRE_HOST"
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {why}; choose another with {setting}") from None
-    listener.setblocking(False)
-    return listener
 
 
 class _Server(uvicorn.Server):

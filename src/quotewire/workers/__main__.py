@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from quotewire import app, settings
+from quotewire import process, settings
 from quotewire.errors import ConfigurationError, QuotewireError
 from quotewire.settings import Settings
 from quotewire.telemetry import logs
@@ -24,7 +25,11 @@ async def _own(chosen: Settings, directory: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await own(chosen, directory, stop)
+    try:
+        await own(chosen, directory, stop)
+    finally:
+        if child.orphaned.is_set():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _work(chosen: Settings, directory: Path, number: int, port: int) -> None:
@@ -44,8 +49,8 @@ def main(argv: Sequence[str]) -> int:
     child.watch_parent()
     try:
         chosen = settings.load(os.environ)
-        process = args.role if args.role == "owner" else f"worker {args.number}"
-        secrets = logs.configure(chosen.log_level, process=process)
+        name = args.role if args.role == "owner" else f"worker {args.number}"
+        secrets = logs.configure(chosen.log_level, process=name)
         for secret in (chosen.vault_key, chosen.admin_token, *chosen.persons.values()):
             if secret is not None:
                 secrets.add(secret)
@@ -54,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
             part = _own(chosen, args.directory)
         else:
             part = _work(chosen, args.directory, args.number, args.port)
-        app.run(part)
+        process.run(part)
     except QuotewireError as error:
         print(f"quotewire serve: {error}", file=sys.stderr)
         return MISUSED if isinstance(error, ConfigurationError) else FAILED

@@ -23,7 +23,11 @@ ORPHAN_S: Final = 5.0
 """How long a process may take to end well when its parent is gone; a new parent may be waiting for its place."""
 
 LIFELINE, WORDS = 0, 1
+orphaned: Final = threading.Event()
+"""Set when the parent is gone: what it would have cleared away is ours to clear away."""
+
 ORPHANED: Final = 75
+"""The exit code of one that could not."""
 
 
 def watch_parent() -> None:
@@ -39,6 +43,7 @@ def _watch() -> None:
     with contextlib.suppress(OSError):
         while os.read(LIFELINE, 1024):
             pass
+    orphaned.set()
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(ORPHAN_S)
     os._exit(ORPHANED)

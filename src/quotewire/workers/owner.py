@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from quotewire.app import sole_owner
 from quotewire.bus.envelope import Reading
 from quotewire.bus.publisher import Publisher
 from quotewire.edge.auth import signing_key
@@ -14,6 +13,7 @@ from quotewire.edge.client_reports import ClientReports
 from quotewire.errors import BusError
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
+from quotewire.process import sole_owner
 from quotewire.settings import Settings
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from quotewire.edge.gate import DRAIN_MARGIN_S
-from quotewire.edge.server import bind
+from quotewire.edge.drain import MARGIN_S
+from quotewire.edge.listening import bind
 from quotewire.settings import Settings
 from quotewire.workers import child
 from quotewire.workers import supervision as s
@@ -35,7 +35,7 @@ SILENT_TICKS: Final = 80
 ENDING_S: Final = 10.0
 """What a worker may take to end on top of its drain."""
 
-SECRETS: Final = ("QUOTEWIRE_PERSONS", "QUOTEWIRE_VAULT_KEY")
+SECRETS: Final = ("QUOTEWIRE_PERSONS", "QUOTEWIRE_VAULT_KEY", "QUOTEWIRE_TOKEN_KEY")
 """What a worker has no need of is not in its environment."""
 
 log = logging.getLogger("quotewire.workers")
@@ -248,7 +248,7 @@ class Parent:
 def drain_s(settings: Settings) -> float:
     """The longest a worker's clients may take to move on."""
     deadline_ms = settings.drain_deadline_ms
-    return (settings.drain_spread_ms + DRAIN_MARGIN_S * 1000 if deadline_ms is None else deadline_ms) / 1000
+    return (settings.drain_spread_ms + MARGIN_S * 1000 if deadline_ms is None else deadline_ms) / 1000
 
 
 def environment(environ: Mapping[str, str], number: int) -> dict[str, str]:

@@ -19,7 +19,8 @@ from quotewire.app import new_hub
 from quotewire.edge import api
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
-from quotewire.edge.server import bind, serving
+from quotewire.edge.listening import bind
+from quotewire.edge.server import serving
 from quotewire.edge.services import Services
 from quotewire.hub.hub import Hub
 from quotewire.settings import load

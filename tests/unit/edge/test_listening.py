@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from quotewire.edge.server import bind
+from quotewire.edge.listening import bind
 from quotewire.errors import ConfigurationError
 
 
