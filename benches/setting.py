@@ -73,11 +73,17 @@ class Setting:
 
     @contextmanager
     def gateway(
-        self, symbols: int = 1000, *, settings: dict[str, str] | None = None, streams: int = 3
+        self, symbols: int = 1000, *, settings: dict[str, str] | None = None, streams: int = 3, keep: bool = False
     ) -> Iterator[tuple[Load, Gateway]]:
-        """A gateway whose upstream carries `symbols`, all of them wanted by one client that stays."""
-        with Load(self.load_program, symbols) as load, Gateway(load, settings=settings, streams=streams) as gateway:
+        """A gateway whose upstream carries `symbols`: one client wanted them all, and they are lingered on.
+
+        With `keep` that client stays, for measures in which others come and go.
+        """
+        lingering = {"QUOTEWIRE_LINGER": "3600000", **(settings or {})}
+        with Load(self.load_program, symbols) as load, Gateway(load, settings=lingering, streams=streams) as gateway:
             load.connect("keeper", 1, symbols=symbols, pick="same")
+            if not keep:
+                load.call("close", group="keeper")
             yield load, gateway
 
 

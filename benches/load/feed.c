@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define MAX_BEHIND_US 250000 /* nothing more is made while the newest quote any client has is so much older than the last */
-#define TICK_US 1000 /* quotes that fall due together within this go out together */
 
 struct symbol symbols[MAX_SYMBOLS];
 int symbol_count;
@@ -130,8 +129,8 @@ void feed_delivered(uint32_t count) {
 int64_t feed_next_us(void) {
     if (!feed.on || feed.depth) return INT64_MAX;
     int64_t due = feed.begun + (int64_t)((double)(feed.made + 1) * 1e6 / feed.rate);
-    int64_t tick = feed.begun + ((due - feed.begun) / TICK_US + 1) * TICK_US;
-    return feed.rate >= 1e6 / TICK_US ? tick : due;
+    int64_t tick = feed.begun + ((due - feed.begun) / feed.tick + 1) * feed.tick;
+    return feed.rate >= 1e6 / feed.tick ? tick : due;
 }
 
 void feed_pump(void) {
@@ -146,8 +145,8 @@ void feed_pump(void) {
     int64_t now = now_us(), next = feed_next_us();
     if (now < next) return;
     if (feed.made_at > feed.seen_at + MAX_BEHIND_US) { /* it cannot keep up: what falls due meanwhile is never made */
-        feed.begun += now - next + TICK_US;
-        feed.held += now - next + TICK_US;
+        feed.begun += now - next + feed.tick;
+        feed.held += now - next + feed.tick;
         return;
     }
     if (now - next > feed.max_late) feed.max_late = now - next;

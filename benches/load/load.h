@@ -74,6 +74,7 @@ struct feed {
     int depth;            /* this many quotes under way, the next once the oldest has reached half the clients */
     int first, width;     /* the symbols it moves */
     int per_frame;        /* at most so many quotes in one frame */
+    int64_t tick;         /* microseconds: what falls due within one goes out together */
     int64_t begun, max_late, held; /* held: how long it made nothing because nobody read */
     int64_t made_at, seen_at; /* when the last quote was made, and the newest that a client has */
     uint64_t made, completed;

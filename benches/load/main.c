@@ -167,6 +167,7 @@ static void do_run(const struct args *a) {
     feed.first = (int)arg_int(a, "first", 0);
     feed.width = (int)arg_int(a, "width", symbol_count);
     feed.per_frame = (int)arg_int(a, "frame", 20);
+    feed.tick = arg_int(a, "tick", 1000);
     feed.raw_full = arg_int(a, "full", 0);
     feed_expect((uint32_t)receivers);
     seconds = atof(arg(a, "seconds", "3"));

@@ -10,6 +10,9 @@ EACH: Final = 100
 STEPS: Final = (500_000, 1_000_000, 2_000_000, 4_000_000)
 TARGETS: Final = {500_000: (6.0, 0.8), 4_000_000: (12.0, 1.0)}
 """Deliveries a second: p99 in milliseconds, share of a core."""
+UPSTREAM: Final = {"tick": 2000, "frame": 100}
+"""What changed within 2 ms comes in one frame on each stream."""
+
 REACHED: Final = 0.98
 """A step counts as carried when so much of it arrived and was not skipped."""
 
@@ -38,7 +41,9 @@ def _one_round(
         load.connect("all", clients, symbols=EACH, of=SYMBOLS, extra=extra)
         for rate in steps:
             quotes_per_s = rate / CLIENTS / EACH * SYMBOLS / (50 if setting.quick else 1)
-            answer = load.call("run", rate=quotes_per_s, seconds=setting.seconds(4), settle=setting.settle_s)
+            answer = load.call(
+                "run", rate=quotes_per_s, seconds=setting.seconds(4), settle=setting.settle_s, **UPSTREAM
+            )
             found = figures(answer)
             found["offered_per_s"] = quotes_per_s * clients * EACH / SYMBOLS
             runs.setdefault(f"{rate} {form}", []).append(found)

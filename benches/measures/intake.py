@@ -23,10 +23,9 @@ def run(setting: Setting) -> Outcome:
     """The two parts alone in this process, then the gateway with hardly a client."""
     outcome = Outcome()
     decode_ns, book_ns = _alone(setting)
-    # Symbols nobody wants any more are carried on for the linger: the upstream is busy, the clients are not.
-    with setting.gateway(SYMBOLS, settings={"QUOTEWIRE_LINGER": "600000"}) as (load, _):
+    # Symbols nobody wants any more are carried on: the upstream is busy, the clients are not.
+    with setting.gateway(SYMBOLS) as (load, _):
         load.connect("probe", 1, symbols=1, pick="same")
-        load.call("close", group="keeper")
         answer = load.call(
             "run", rate=QUOTES_PER_S, frame=PER_FRAME, seconds=setting.seconds(6), settle=setting.settle_s
         )

@@ -19,7 +19,7 @@ GROWTH_KIB = 0.25
 def run(setting: Setting) -> Outcome:
     """One gateway: idle clients, watching clients, then clients that come and go."""
     outcome = Outcome()
-    with setting.gateway(1000) as (load, gateway):
+    with setting.gateway(1000, keep=True) as (load, gateway):
         pause = 0.2 if setting.quick else 1.5
 
         def rss() -> int:

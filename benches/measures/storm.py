@@ -16,7 +16,7 @@ def run(setting: Setting) -> Outcome:
     for form, extra in (("chosen fields", COMPACT), ("whole quotes", "")):
         rates: list[float] = []
         clients = setting.clients(CLIENTS)
-        with setting.gateway(1000) as (load, _):
+        with setting.gateway(1000, keep=True) as (load, _):
             for round_number in range(1 + setting.rounds):
                 answer = load.connect("all", clients, symbols=SYMBOLS, concurrency=AT_ONCE, extra=extra)
                 joined = answer["groups"]["all"]["joining_us"]
