@@ -20,7 +20,7 @@ from tests.simulation.quotes import Bearer, QuoteWatch
 
 MOST_SENDS: Final = 2
 OPENS_A_MINUTE: Final = 20
-REFRESHES: Final = ((60.0, 4), (600.0, 15))
+REFRESHES: Final = ((60.0, 5), (600.0, 15))
 """At most so many in so many seconds, beside those that the life of the tokens asks for."""
 RESERVED_S: Final = 1.0  # calls under way when little was found to be left
 OFF_S: Final = 10.0
