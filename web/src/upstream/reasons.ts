@@ -14,6 +14,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   streaming: "quotes come over live streams",
   polling: "no stream for some symbols; they are asked for at intervals",
   no_stream: "logged in, but no stream can be had now; trying again",
+  owner_lost: "the part of the gateway that speaks with Questrade ended; it is being started again",
 
   // A stream's connection.
   none: "nothing has happened yet",
