@@ -2,7 +2,8 @@
 
 A quote is the whole of what can be missed at this level: one REST quote holds the last trade, the day's high, low and
 volume as of now. It is asked for once a gap and symbol, a hundred at a time, at the lowest priority, and only when the
-stream's own first frame has not brought the symbol within a moment. `Tape.polled` labels it and sees to the order.
+stream's own first frame has not brought the symbol within a moment. The same goes for symbols of which nothing has come
+yet: a stream need not show at once what it was asked for. `Tape.polled` labels the answer and sees to the order.
 """
 
 import asyncio
@@ -60,7 +61,8 @@ class Backfill:
         due = self.take_due(gaps)
         if due:
             longest_s = max(gaps[symbol_id].until - gaps[symbol_id].since for symbol_id in due)
-            detail = f"{len(due)} symbols had no stream for up to {longest_s:.1f} s; asked for over REST"
+            why = f"had no stream for up to {longest_s:.1f} s" if longest_s else "have no quote yet"
+            detail = f"{len(due)} symbols {why}; asked for over REST"
             self._chronicle.note(Happening.BACKFILL, Why.GAP, detail=detail)
             group.create_task(self._ask(due), name="backfill")
 

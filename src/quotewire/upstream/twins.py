@@ -110,6 +110,10 @@ class _Line:
         """Whether a place has a content that is kept, and equal."""
         return self.first <= place < self.count and self.log[place - self.first] == patch
 
+    def was_current(self, place: int, then: float) -> bool:
+        """Whether the content of a place was not superseded before."""
+        return place >= self.count - 1 or self.times[place + 1 - self.first] >= then
+
     def possible(self, patch: QuotePatch, since: float) -> list[int]:
         """The contents equal to `patch` that were current then or later, the newest first."""
         found, superseded_at = [], float("inf")
@@ -255,7 +259,7 @@ class Twins:
     ) -> Heard:
         """The next word of a stream whose place is not certain."""
         newest = line.count - 1
-        follows = [at + 1 for at in place.maybe if line.is_at(at + 1, patch)]
+        follows = [at + 1 for at in place.maybe if line.is_at(at + 1, patch) and line.was_current(at + 1, now - LAG_S)]
         if not follows and (further := line.after(min(place.maybe, default=-1), patch, now)) is not None:
             follows = [further]
         if line.log[-1] == patch:
