@@ -277,6 +277,7 @@ class Simulation:
         self.repairs += 1
         self.watch.note(f"operator gives {person} a new token")
         self._vault.add(person, self.network.broker.issue(person, self.loop.time()))
+        self.watch.tokens.renewed(person)
         self._dead_since.pop(person, None)
 
     # --- faults ---

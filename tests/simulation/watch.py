@@ -127,6 +127,7 @@ class TokenWatch:
         self.hazards: dict[str, list[str]] = {}
         self.granted: list[tuple[str, str]] = []  # access and refresh tokens that came together, as they came
         self._used: set[str] = set()
+        self._renewed_at: dict[str | None, float] = {}
 
     def doomed(self, person: str | None, why: str) -> None:
         """The person may need a new token, and that is nobody's fault here."""
@@ -148,7 +149,8 @@ class TokenWatch:
             if other.person == person and not other.is_over and other.process is not None and not other.process.is_dead:
                 watch.fail("T2 one refresh at a time", f"{person}'s refresh of {other.at:.2f} s is still under way")
         for span_s, allowed in REFRESHES:
-            recent = sum(each.person == person and each.at > now - span_s for each in self.sends)
+            since = max(now - span_s, self._renewed_at.get(person, 0.0))
+            recent = sum(each.person == person and each.at > since for each in self.sends)
             if recent >= allowed + int(span_s / (0.6 * watch.broker.nature.expires_in)):
                 watch.fail("T3 no refresh storm", f"{person}: {recent} refreshes within {span_s:.0f} s")
         made = Sending(person, token, now, VirtualProcess.current())
@@ -180,6 +182,10 @@ class TokenWatch:
         """Two sends without an answer are the end of a token, as they have to be."""
         if self.unknown[sending.token] >= MOST_SENDS:
             self.doomed(sending.person, "sent twice without an answer")
+
+    def renewed(self, person: str) -> None:
+        """The operator gave the person a new token."""
+        self._renewed_at[person] = self._watch.now()
 
     def used(self, person: str, access_token: str, stored: Callable[[], str]) -> None:
         """A call is made with an access token; at its first use the disk has to hold what came with it, or later."""
