@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from quotewire.market.quote import Quote
 from tests.e2e.clients import Key, collapsed, key_of, sent_by
 from tests.e2e.programs import Program, SimulatedQuestrade, Start
 from tests.e2e.test_delivery import quotable_ids
@@ -111,6 +112,13 @@ def difference(keys: list[Key], market: list[Key]) -> str:
     return "" if len(keys) <= len(market) - start else f"more than there was: {keys[len(market) - start :]}"
 
 
+def seam(quotes: list[Quote]) -> str:
+    """The quotes on both sides of the move, with when the gateways had them."""
+    last = max(index for index, quote in enumerate(quotes) if quote.epoch == quotes[0].epoch)
+    around = quotes[max(0, last - 2) : last + 3]
+    return "; ".join(f"{q.epoch}.{q.sequence} {q.source} at {q.received_at}: {sdk_key_of(q)}" for q in around)
+
+
 async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start, serve: Start, tmp_path: Path) -> None:
     questrade = await simulate("--persons", "alice,bob", "--seed", "11", "--rate", "60", "--record")
     port = free_port()
@@ -150,7 +158,7 @@ async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start
     for watcher in watchers:
         for i in watcher.ids:
             keys = collapsed([sdk_key_of(quote) for quote in watcher.quotes(i)])
-            assert difference(keys, market[i]) == "", (i, {quote.epoch for quote in watcher.quotes(i)})
+            assert difference(keys, market[i]) == "", f"{i}: {seam(watcher.quotes(i))}"
         assert not any(state.state == "disconnected" for state in watcher.states[1:-1])
     for follower in followers:
         assert follower.closes == [1001]

@@ -62,7 +62,7 @@ VARIABLES: tuple[Variable, ...] = (
     _count(
         "WS_COMMAND_RATE_PER_CLIENT",
         "command_rate_per_client",
-        "50",
+        "100",
         "Messages and pings a second of one connection; four times as many may come at once.",
     ),
     _count(
