@@ -200,7 +200,7 @@ def from_owner(body: bytes) -> FromOwner:
     """Read what the owner said. Raises BusError."""
     try:
         return _from_owner.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BusError(f"the owner of the upstream said what cannot be understood: {error}") from None
 
 
@@ -208,7 +208,7 @@ def from_node(body: bytes) -> FromNode:
     """Read what a node said. Raises BusError."""
     try:
         return _from_node.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BusError(f"a process on the bus said what cannot be understood: {error}") from None
 
 

@@ -7,6 +7,7 @@ told as stale in a count that no owner ever uses, so that no client can take the
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -31,6 +32,8 @@ SILENT_TICKS: Final = 7
 
 RETRY_S: Final = 0.1
 ASK_S: Final = 10.0
+ADMIT_S: Final = 1.0
+GRANTED: Final = e.packed(True)
 PENDING: Final = 4096
 """Questions this node has open; more fail as retryable."""
 
@@ -63,6 +66,8 @@ class Subscriber:
         self._quiet_ticks = 0
         self._number = 0
         self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._late: dict[int, str] = {}  # admissions nobody waits for any more, by the number of the question
+        self._uncounted: Counter[str] = Counter()  # connections the owner could not be asked about
         self._lookups = Lookups()
         self.caught_up = asyncio.Event()
         self.missed = 0
@@ -154,6 +159,7 @@ class Subscriber:
     def _greet(self) -> None:
         assert self._wire is not None
         self._told = self._wanted
+        self._uncounted.clear()  # the owner is told of all there are
         hello = e.Hello(
             version=e.VERSION,
             node=self._node,
@@ -188,6 +194,7 @@ class Subscriber:
             if not future.done():
                 future.set_exception(UpstreamUnavailableError(AWAY))
         self._asked.clear()
+        self._late.clear()
         if self._link is not Link.AWAY:
             self._step(Event.GONE)
         self._gone.set()
@@ -299,12 +306,32 @@ class Subscriber:
         return await self._ask(e.Question.CLIENTS, [], dict[str, Any])
 
     async def admit(self, address: str) -> bool:
-        """Count a connection of this address in, if it may have one more. Raises UpstreamError."""
-        return await self._ask(e.Question.ADMIT, [address], bool, deadline_s=1.0)
+        """Count a connection of this address in, if it may have one more.
+
+        Raises UpstreamError when the owner cannot be asked; one that is let in all the same is not counted until the
+        next owner is told of all there are.
+        """
+        number = self._number + 1
+        try:
+            return await self._ask(e.Question.ADMIT, [address], bool, deadline_s=ADMIT_S)
+        except UpstreamUnavailableError:
+            self._uncounted[address] += 1
+            self._give_back_later(number, address)
+            raise
+        except asyncio.CancelledError:
+            self._give_back_later(number, address)
+            raise
+
+    def _give_back_later(self, number: int, address: str) -> None:
+        """Nobody waits for this admission any more: should it be granted yet, it is given back."""
+        if self._number >= number and self._wire is not None:
+            self._late[number] = address
 
     def left(self, address: str) -> None:
         """A connection of this address is gone."""
-        if self._wire is not None:
+        if self._uncounted[address] > 0:
+            self._uncounted[address] -= 1
+        elif self._wire is not None:
             self._wire.send(e.frame(e.Left(address=address)))
 
     def reported(self, client: str, counts: Mapping[str, float]) -> None:
@@ -333,6 +360,9 @@ class Subscriber:
     def _answered(self, answer: e.Answer) -> None:
         future = self._asked.get(answer.number)
         if future is None or future.done():
+            address = self._late.pop(answer.number, None)
+            if address is not None and answer.body == GRANTED and self._wire is not None:
+                self._wire.send(e.frame(e.Left(address=address)))
             return
         if answer.failure is not None:
             future.set_exception(failures.raised(answer.failure))

@@ -183,6 +183,65 @@ async def test_the_limit_for_an_address_is_exact_over_all_nodes(bus: Bus) -> Non
     assert not await nodes[0].admit("10.0.0.1")
 
 
+async def test_while_the_owner_is_away_connections_are_not_counted_and_then_all_are(bus: Bus) -> None:
+    _, life = await bus.owner()
+    node = await bus.node(1)
+    await life.aclose()
+    await until(lambda: node.subscriber.link is Link.AWAY)
+    for _ in range(2):
+        with pytest.raises(UpstreamUnavailableError):
+            await node.subscriber.admit("10.0.0.1")
+    node.subscriber.left("10.0.0.1")
+    node.memory.open = {"10.0.0.1": 1}
+
+    await bus.owner(epoch=EPOCH + 2)
+    await until(lambda: node.subscriber.link is Link.LIVE)
+    admitted = [await node.subscriber.admit("10.0.0.1") for _ in range(LIMIT)]
+    assert admitted == [True] * (LIMIT - 1) + [False]
+    node.subscriber.left("10.0.0.1")
+    assert await node.subscriber.admit("10.0.0.1")
+
+
+@pytest.mark.parametrize("ended", ["timed out", "cancelled"])
+async def test_an_admission_granted_too_late_is_given_back(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    monkeypatch.setattr("quotewire.bus.subscriber.ADMIT_S", 0.05)
+    asked = asyncio.Queue[e.Ask]()
+    left: list[str] = []
+    grant = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        welcome = e.Welcome(version=e.VERSION, epoch=EPOCH, key=KEY, state=upstream(), persons=[])
+        writer.write(e.frame(welcome) + e.frame(e.CaughtUp()))
+        splitter = e.Splitter()
+        while data := await reader.read(65536):
+            for body in splitter.feed(data):
+                match e.from_node(body):
+                    case e.Ask() as ask:
+                        await asked.put(ask)
+                        await grant.wait()
+                        writer.write(e.frame(e.Answer(number=ask.number, body=e.packed(True))))
+                    case e.Left(address=address):
+                        left.append(address)
+        writer.close()
+
+    async with await asyncio.start_unix_server(slow, socket_path(bus.directory)):
+        node = await bus.node(1)
+        admission = asyncio.create_task(node.subscriber.admit("10.0.0.1"))
+        await asked.get()
+        if ended == "cancelled":
+            admission.cancel()
+        with pytest.raises((UpstreamUnavailableError, asyncio.CancelledError)):
+            await admission
+        grant.set()
+        await until(lambda: left == ["10.0.0.1"])
+        if ended == "timed out":  # it was let in uncounted, and goes: nothing more to give back
+            node.subscriber.left("10.0.0.1")
+        await bus.end(node.task)
+        assert left == ["10.0.0.1"]
+
+
 async def test_numbers_of_all_nodes_are_one_gateways(bus: Bus) -> None:
     owner, _ = await bus.owner()
     first = await bus.node(1, Memory(numbers=[Reading("quotewire_messages_sent_total", 3)]))

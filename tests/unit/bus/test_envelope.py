@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quotewire.bus import envelope as e
@@ -97,6 +97,7 @@ def test_a_length_nobody_sends_is_refused(garbage: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
+@example(b"\x91\xa2\x00\x80")  # a tag that is no UTF-8
 def test_any_bytes_are_a_message_or_a_bus_error(body: bytes) -> None:
     for read in (e.from_owner, e.from_node):
         with contextlib.suppress(BusError):
