@@ -25,8 +25,8 @@ class Tally:
         self._gone: dict[Key, float] = {}
 
     def put(self, node: int, readings: Iterable[Reading]) -> None:
-        """What a node counts now. Readings the catalogue does not know are left out."""
-        self._by_node[node] = {Key(each.name, each.labels): each.value for each in readings if each.name in BY_NAME}
+        """What a node counts now. Readings the catalogue does not know, or not with these labels, are left out."""
+        self._by_node[node] = {Key(each.name, each.labels): each.value for each in readings if _is_known(each)}
 
     def retire(self, node: int) -> None:
         """A node is gone: its counters are kept, its gauges are not."""
@@ -44,6 +44,11 @@ class Tally:
         names = {each.name for each in own}
         rest = [Reading(key.name, value, key.labels) for key, value in whole.items() if key.name not in names]
         return [*own, *rest]
+
+
+def _is_known(reading: Reading) -> bool:
+    metric = BY_NAME.get(reading.name)
+    return metric is not None and len(metric.labels) == len(reading.labels)
 
 
 def merged(how: Merge, values: Sequence[float]) -> float:

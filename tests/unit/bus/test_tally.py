@@ -46,7 +46,7 @@ def test_what_the_owner_reads_itself_goes_first() -> None:
 
 def test_what_the_catalogue_does_not_know_is_left_out() -> None:
     tally = Tally()
-    tally.put(1, [Reading("nonsense", 5)])
+    tally.put(1, [Reading("nonsense", 5), Reading(SENT, 5, ("too many",))])
     assert tally.total() == []
 
 
