@@ -87,6 +87,8 @@ class EventStream:
         self._heartbeat_at = now + self._gate.limits.ping_interval_s
         self._mark(now)
         log.info("event stream open", extra={"event": "client_connected", **self._who()})
+        if self._gate.draining:  # turns are given already
+            self.go_away()
 
     def never_opened(self) -> None:
         """The client went before the head was written."""
