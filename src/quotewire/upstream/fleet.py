@@ -258,7 +258,7 @@ class Fleet:
         """What no stream has carried for a moment, because its bearer's is not up or does not take it."""
         without = self._wanted - self.carried
         self._without_since = {each: self._without_since.get(each, now) for each in without}
-        coming = [x for x in self.sessions.values() if x.is_live and not x.is_stuck]
+        coming = [x for who, x in self.sessions.items() if x.is_live and not x.is_stuck and who not in self._leaving]
         coming_ids = frozenset[int]().union(*(self._target.get(x.person, frozenset()) for x in coming))
         planned = frozenset[int]().union(*self._target.values())
         return frozenset(
@@ -360,11 +360,12 @@ class Fleet:
         return now - self._off_since.setdefault(person, now) < SWITCH_OFF_S
 
     def _bound(self, now: float) -> set[str]:
-        """Whose hour is used up: their streams go on with what they carry, and nothing new can be asked for.
+        """Whose hour is used up, and who is about to be refreshed: their streams go on with what they carry, and
+        nothing new can be asked for.
 
         Empty when that leaves nobody who can: then they keep trying.
         """
-        bound = {person for person in self.sessions if self._desk.blocked_s(person) > BOUND_S}
+        bound = {who for who in self.sessions if who in self._leaving or self._desk.blocked_s(who) > BOUND_S}
         return bound if any(self._is_fit(person, now) for person in self.sessions.keys() - bound) else set()
 
     def _limit(self, person: str) -> int:

@@ -28,6 +28,7 @@ from quotewire.upstream.rivalry import Rivalry
 from quotewire.upstream.steward import Steward, Trouble
 from quotewire.upstream.teller import Teller
 from quotewire.upstream.tuning import CONFIG
+from quotewire.upstream.twins import LAG_S
 from quotewire.upstream.world import REAL, World
 
 PREPARE_S: Final = 15.0
@@ -155,7 +156,8 @@ class StreamSession:
         self._adoption.dropped(self.assigned - ids)
         known = self.target.ids if self.target is not None else frozenset[int]()
         now = self._now()
-        self._added_at.update(dict.fromkeys(ids - self.assigned - known, now))
+        for symbol_id in ids - self.assigned - known:  # what was dropped may be sent on all the same, and come late
+            self._added_at[symbol_id] = now - LAG_S if symbol_id in self._adoption.former else now
         self.assigned = ids
         if self._group is None:
             return
@@ -425,6 +427,8 @@ class StreamSession:
         believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
         known = self.target.ids if self.target is not None else self.assigned
         early = [patch.symbol_id for patch in believed if patch.symbol_id not in known]
+        for symbol_id in set(early) - self._adoption.early:  # whether it was sent because we asked is not certain
+            self._added_at[symbol_id] = self._now() - LAG_S
         self._driver.feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(patch.symbol_id for patch in patches)
