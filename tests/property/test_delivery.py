@@ -2,7 +2,6 @@
 its deltas rebuild the exact quotes, and gaps and `skipped` account for every update it has not got.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.hub_clients import FakeClient, World, messages
 from tests.wire_samples import quote
 
 SYMBOLS = (1, 2, 3, 4)
+WRITE_S = 0.0006  # two writes are a slice
 symbol_sets = st.sets(st.sampled_from(SYMBOLS), min_size=1)
 options = st.builds(
     Options,
@@ -44,9 +44,9 @@ class Reader:
         *,
         hears_gaps: bool,
         history: dict[tuple[int, int, int], Quote],
-        clock: Callable[[], float],
+        world: World,
     ) -> None:
-        self.clock = clock
+        self.world = world
         self.commanding = False  # an answer to a command is written even to a socket that takes nothing
         self.history = history
         self.form = form
@@ -66,8 +66,9 @@ class Reader:
 
     def take(self, data: bytes) -> None:
         assert self.commanding or not self.client.blocked
-        self.written.append(self.clock())
+        self.written.append(self.world.now)
         self.client.take(data)
+        self.world.now += WRITE_S
 
     def accept(self, joined: Joined, gaps_told: bool) -> None:
         """Take the answer to a subscription."""
@@ -144,7 +145,7 @@ class Deliveries(RuleBasedStateMachine):
         self.history: dict[tuple[int, int, int], Quote] = {}
         self.newest: dict[int, Quote] = {}
         self.readers = [
-            Reader(form, hears_gaps=hears, history=self.history, clock=lambda: self.world.now)
+            Reader(form, hears_gaps=hears, history=self.history, world=self.world)
             for form, hears in ((Form.NATIVE, True), (Form.MSGPACK, True), (Form.NATIVE, False))
         ]
         for reader in self.readers:

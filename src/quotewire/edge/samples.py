@@ -29,7 +29,7 @@ def samples(services: Services) -> list[Sample]:
         "quotewire_updates_waiting": hub["updates_waiting"],
         "quotewire_lanes": hub["lanes"],
         "quotewire_flush_window_seconds": hub["window_s"],
-        "quotewire_flush_pass_seconds": hub["pass_s"],
+        "quotewire_flush_round_seconds": hub["round_s"],
         "quotewire_history_symbols": hub["history_symbols"],
         "quotewire_history_updates": hub["history_updates"],
         "quotewire_symbols_wanted": hub["symbols_wanted"],

@@ -1,7 +1,7 @@
 """The hub: takes stamped quotes from upstream, gives each client what it is owed. Awaits nothing, opens nothing.
 
 One owner: the event loop's thread. What is published is put in lanes, one for all clients that want the same, and
-written in one pass over the lanes that are owed something. Clients that cannot be served so have an outbox.
+written in a round over the lanes that are owed something. Clients that cannot be served so have an outbox.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,7 +12,7 @@ from quotewire.hub.client import Client
 from quotewire.hub.joining import Joined
 from quotewire.hub.seats import Seats
 from quotewire.hub.wants import added, removed
-from quotewire.hub.window import Window
+from quotewire.hub.window import SLICE_S, Window
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
 from quotewire.wire.codec import EncodedQuote
@@ -35,18 +35,18 @@ class Delivery:
     """How the hub delivers. `history_depth` updates of each of `history_symbols`; 0 of either: nobody can resume.
 
     `max_window_s` bounds how long updates are gathered under load, `ring_size` what a client in every-tick mode may
-    be behind. `rest` is how long to rest after a pass over the clients, in lengths of the pass.
+    be behind. `share` is how much of the time writing may take before updates are gathered.
     """
 
     max_window_s: float = 0.010
     ring_size: int = 4096
     history_depth: int = 64
     history_symbols: int = 2000
-    rest: float = 1.0
+    share: float = 0.7
 
 
 class Hub:
-    """The latest quotes and their history, who wants what, and the pass that writes."""
+    """The latest quotes and their history, who wants what, and the round that writes."""
 
     def __init__(
         self,
@@ -65,14 +65,15 @@ class Hub:
         self._history: History[EncodedQuote] | None = (
             History(depth=delivery.history_depth, max_symbols=delivery.history_symbols) if kept else None
         )
-        self._window = Window(delivery.max_window_s, rest=delivery.rest)
+        self._window = Window(delivery.max_window_s, share=delivery.share)
         self._seats = Seats(ring_size=delivery.ring_size)
         self._clients: set[Client] = set()
         self._gathered = 0
         self._flush_scheduled = False
         self._wake_at: float | None = None
         self._told: frozenset[int] = frozenset()
-        self._pass_s = 0.0
+        self._round_began = 0.0
+        self._round_s = 0.0
         self.updates = 0
         self.stale = 0
 
@@ -164,15 +165,20 @@ class Hub:
             self._seats.deliver(audience, update, base, hole, now)
             self._gathered += 1
             if self._gathered >= MAX_GATHERED:
-                self._pass()
+                self._write_all()
         if self._gathered and not self._flush_scheduled:
             self._flush_scheduled = True
-            self._schedule(self._window.delay(now), self.flush)
+            self._schedule(self._window.pause(now, now), self.flush)
 
     def flush(self) -> None:
-        """Let every client that is owed something have it."""
-        self._flush_scheduled = False
-        self._pass()
+        """Let every client that is owed something have it: in one go, or slice by slice where that takes long."""
+        began = self._clock()
+        done = self._slice(began)
+        if done and not self._gathered:
+            self._flush_scheduled = False
+            return
+        now = self._clock()
+        self._schedule(self._window.pause(now, now if done else self._round_began), self.flush)
 
     def forget(self, symbol_ids: Iterable[int]) -> None:
         """The upstream follows these no longer: what is known of them grows old and is dropped."""
@@ -213,7 +219,7 @@ class Hub:
             "updates_skipped": tally.skipped + sum(outbox.total_skipped for outbox in outboxes),
             "updates_gapped": tally.gapped + sum(outbox.gapped for outbox in outboxes),
             "window_s": self._window.opened_s,
-            "pass_s": self._pass_s,
+            "round_s": self._round_s,
             "history_symbols": kept.symbols if kept is not None else 0,
             "history_updates": kept.updates if kept is not None else 0,
         }
@@ -227,14 +233,24 @@ class Hub:
                 self._told = wanted
                 self._on_wanted(wanted)
 
-    def _pass(self) -> None:
-        self._gathered = 0
-        began = self._clock()
-        self._seats.flush(began)
+    def _slice(self, began: float, *, length_s: float = SLICE_S) -> bool:
+        """Go on with the round over the clients, or begin one; tells whether it is done."""
+        if not self._seats.in_round:
+            self._round_began = began
+            self._gathered = 0
+            self._seats.begin_round(began)
+        done = self._seats.go_round(self._clock, began + length_s)
         ended = self._clock()
-        self._pass_s = ended - began
-        self._window.passed(began, ended)
-        self._wake_later()
+        self._window.worked(began, ended)
+        if done:
+            self._round_s = ended - self._round_began
+            self._wake_later()
+        return done
+
+    def _write_all(self) -> None:
+        """Finish the round there may be, and do a whole one."""
+        for _ in range(2 if self._seats.in_round else 1):
+            self._slice(self._clock(), length_s=float("inf"))
 
     def _wake_later(self) -> None:
         due = self._seats.wheel.next_due()

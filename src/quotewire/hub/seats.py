@@ -6,7 +6,7 @@ window: what the others of its lane were sent last is not what it was sent. It g
 is true any more, see `settle`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from quotewire.hub.audience import Audience, Audiences
 from quotewire.hub.client import Client
@@ -44,6 +44,7 @@ class Seats:
         self._touched: list[Audience] = []
         self._width = 0  # places frames were put in
         self._dirty: set[Outbox] = set()
+        self._round: list[Lane] = []  # to be written to yet; the next one last
 
     @property
     def lanes(self) -> int:
@@ -150,10 +151,17 @@ class Seats:
             for slots in places.here:
                 slots[symbol_id] = frame
 
-    def flush(self, now: float) -> None:
-        """Write all that is owed and due."""
-        for lane in self._owing():
-            lane.flush(self.tally, self._repeats)
+    @property
+    def in_round(self) -> bool:
+        """Whether a round is under way."""
+        return bool(self._round)
+
+    def begin_round(self, now: float) -> None:
+        """Begin to write all that is owed and due. What cannot be cut in slices is written here."""
+        self._round = self._owing()
+        for lane in self._round:
+            if lane.slots:
+                lane.flush(self.tally, self._repeats)
         dirty, self._dirty = self._dirty, set()
         for outbox in dirty:
             client = self.outboxes.get(outbox)
@@ -167,10 +175,24 @@ class Seats:
         for client in calming:
             self.settle(client, now)
 
+    def go_round(self, clock: Callable[[], float], until: float) -> bool:
+        """Write to one lane after the other until that time at least; tells whether the round is done.
+
+        Always in the same order, so that a lane is written to once in the time of a round, whatever comes when.
+        """
+        lanes, tally, repeats = self._round, self.tally, self._repeats
+        while lanes:
+            lane = lanes.pop()
+            if lane.run:
+                lane.flush(tally, repeats)
+                if clock() >= until:
+                    break
+        return not lanes
+
     def _owing(self) -> list[Lane]:
         # Whichever is less: to look at every lane, or to look up the lanes of the symbols published.
         if self._width * 2 >= len(self._lanes):
-            return [lane for lane in self._lanes.values() if lane.run or lane.slots]
+            return list(self._lanes.values())
         places = {place for audience in self._touched for place in audience.lane_places()}
         found = {id(lane): lane for lane in map(self._by_place.get, places) if lane is not None}
         return list(found.values())

@@ -1,33 +1,48 @@
 """How long updates are gathered before they are written: not at all while it is calm, longer the busier it is.
 
 One write costs about the same whether it carries one update or fifty, so gathering is what makes room under load; but
-it is also what a client waits. The rule: after a pass over the clients, rest for as long as a share of what the pass
-cost. A calm gateway's passes are short and far apart, so that every update finds the rest long over and goes out at
-once. Under load passes grow with what they carry, the rests grow with them, and the two settle where writing takes no
-more than its share of the time.
+it is also what a client waits. The rule: writing may take a share of the time, and a little more for a short while.
+A calm gateway stays below that, so that every update goes out at once. Under load the writing is done in slices with
+pauses between them that keep it to its share; what is published meanwhile joins what waits, one write carries more,
+and the two settle. As the slices go round the clients in turn, none waits longer than one round.
 """
 
-MIN_WINDOW_S = 0.001
-"""Below what the event loop's timers can tell apart, there is no point in waiting."""
+SLICE_S = 0.001
+"""How long to write at a stretch: what comes in between is read no later than that."""
+
+BURST_S = 0.002
+"""How much more than its share writing may take before there are pauses."""
+
+MIN_PAUSE_S = 0.0005
+"""A pause shorter than this is none, any other is of at least a millisecond: what the loop's timers can tell apart."""
 
 
 class Window:
-    """Says when the next pass may be. All times are seconds of one monotonic clock."""
+    """Says how long to pause before the next slice. All times are seconds of one monotonic clock."""
 
-    __slots__ = ("_max_s", "_rest", "_rested_at", "opened_s")
+    __slots__ = ("_at", "_max_s", "_over", "_share", "opened_s")
 
-    def __init__(self, max_s: float, *, rest: float) -> None:
+    def __init__(self, max_s: float, *, share: float) -> None:
         self._max_s = max_s
-        self._rest = rest
-        self._rested_at = float("-inf")
-        self.opened_s = 0.0  # the last delay given
+        self._share = share
+        self._over = 0.0  # time spent writing beyond the share, as it stood then:
+        self._at = float("-inf")
+        self.opened_s = 0.0  # the last pause given
 
-    def delay(self, now: float) -> float:
-        """How long to gather what begins to come now."""
-        left = min(self._rested_at - now, self._max_s)
-        self.opened_s = left if left >= MIN_WINDOW_S else 0.0
+    def worked(self, began: float, ended: float) -> None:
+        """A slice is done."""
+        self._settle(ended)
+        self._over += ended - began
+
+    def pause(self, now: float, waiting_since: float) -> float:
+        """How long to pause now, where updates have been waiting for so long."""
+        self._settle(now)
+        needed = (self._over - BURST_S) / self._share
+        pause = min(needed, self._max_s - (now - waiting_since))
+        self.opened_s = max(pause, 2 * MIN_PAUSE_S) if pause >= MIN_PAUSE_S else 0.0
         return self.opened_s
 
-    def passed(self, began: float, ended: float) -> None:
-        """A pass is done."""
-        self._rested_at = ended + self._rest * (ended - began)
+    def _settle(self, now: float) -> None:
+        if self._over:
+            self._over = max(0.0, self._over - self._share * (now - self._at))
+        self._at = now

@@ -81,7 +81,10 @@ METRICS: tuple[Metric, ...] = (
         merge=Merge.MAX,
     ),
     Metric(
-        "quotewire_flush_pass_seconds", Kind.GAUGE, "How long the last pass over the clients took.", merge=Merge.MAX
+        "quotewire_flush_round_seconds",
+        Kind.GAUGE,
+        "How long the last round over the clients took, pauses included.",
+        merge=Merge.MAX,
     ),
     Metric("quotewire_history_symbols", Kind.GAUGE, "Symbols with updates kept for clients that come back."),
     Metric("quotewire_history_updates", Kind.GAUGE, "Updates kept for clients that come back."),
