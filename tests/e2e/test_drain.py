@@ -84,10 +84,12 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def gateway_of(serve: Start, questrade: SimulatedQuestrade, person: str, data_dir: Path, port: int) -> Program:
+async def gateway_of(
+    serve: Start, questrade: SimulatedQuestrade, person: str, data_dir: Path, **environ: str
+) -> Program:
     """A gateway with that person's login, ready."""
     persons = {"QUOTEWIRE_PERSONS": f"{person}={questrade.persons[person]}"}
-    program, _ = await serve(questrade, data_dir, **TOGETHER, **persons, PORT=str(port))
+    program, _ = await serve(questrade, data_dir, **TOGETHER, **persons, **environ)
     await program.line(r'"event":"ready"', stream="errors")
     assert isinstance(program, Program)
     return program
@@ -119,11 +121,14 @@ def seam(quotes: list[Quote]) -> str:
     return "; ".join(f"{q.epoch}.{q.sequence} {q.source} at {q.received_at}: {sdk_key_of(q)}" for q in around)
 
 
-async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start, serve: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_clients_move_to_the_next_gateway_and_miss_nothing(
+    workers: str, simulate: Start, serve: Start, tmp_path: Path
+) -> None:
     questrade = await simulate("--persons", "alice,bob", "--seed", "11", "--rate", "60", "--record")
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    first = await gateway_of(serve, questrade, "alice", tmp_path / "first", port)
+    url, environ = f"http://127.0.0.1:{port}", {"PORT": str(port), "QUOTEWIRE_WORKERS": workers}
+    first = await gateway_of(serve, questrade, "alice", tmp_path / "first", **environ)
     ids = (await quotable_ids(url))[:6]
     watchers = [Watcher([ids[(number + step) % 6] for step in range(3)]) for number in range(CLIENTS_EACH)]
     followers = [Follower([ids[(number + step) % 6] for step in range(3)]) for number in range(CLIENTS_EACH)]
@@ -132,7 +137,7 @@ async def test_clients_move_to_the_next_gateway_and_miss_nothing(simulate: Start
     async with asyncio.timeout(60):
         await asyncio.gather(*(client.begun.wait() for client in clients))
 
-    second = await gateway_of(serve, questrade, "bob", tmp_path / "second", port)
+    second = await gateway_of(serve, questrade, "bob", tmp_path / "second", **environ)
     await asyncio.sleep(1.0)
     asked = time.monotonic()
     first.send(signal.SIGTERM)
