@@ -41,7 +41,7 @@ def pinned(core: int) -> list[str]:
 class Load:
     """The load program while it runs. Every call waits for its answer."""
 
-    def __init__(self, program: Path, symbols: int = 1000) -> None:
+    def __init__(self, program: Path, symbols: int = 1000, *, spin: bool = False) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the program
         self._process = subprocess.Popen(
             [*pinned(LOAD_CORE), str(program), str(symbols)],
@@ -53,6 +53,7 @@ class Load:
         ready = self._answer()
         self.port: int = ready["port"]
         self.files: int = ready["files"]
+        self.call("server", spin=int(spin))
 
     def __enter__(self) -> Self:
         return self

@@ -71,6 +71,10 @@ class Setting:
         """How long a load runs before it is measured."""
         return 0.2 if self.quick else 1.0
 
+    def load(self, symbols: int) -> Load:
+        """The load program, with a core to itself in a full run."""
+        return Load(self.load_program, symbols, spin=not self.quick)
+
     @contextmanager
     def gateway(
         self, symbols: int = 1000, *, settings: dict[str, str] | None = None, streams: int = 3, keep: bool = False
@@ -80,7 +84,7 @@ class Setting:
         With `keep` that client stays, for measures in which others come and go.
         """
         lingering = {"QUOTEWIRE_LINGER": "3600000", **(settings or {})}
-        with Load(self.load_program, symbols) as load, Gateway(load, settings=lingering, streams=streams) as gateway:
+        with self.load(symbols) as load, Gateway(load, settings=lingering, streams=streams) as gateway:
             load.connect("keeper", 1, symbols=symbols, pick="same")
             if not keep:
                 load.call("close", group="keeper")

@@ -144,7 +144,9 @@ struct conn {
 extern struct conn **conns;
 extern int conn_count;
 
-struct target { char host[64], path[64], token[4096]; int port; bool raw; int sources; int pids[16], pid_count; };
+/* `spin`: never sleep while a command is carried out. Over a network nobody pays for waking the receiver; on loopback the
+ * sender does, for every message that finds us asleep, and the more of them the slower it is. */
+struct target { char host[64], path[64], token[4096]; int port; bool raw, spin; int sources; int pids[16], pid_count; };
 extern struct target target;
 
 struct group *group_named(const char *name, bool create);

@@ -111,6 +111,7 @@ static void do_server(const struct args *a) {
     snprintf(target.token, sizeof target.token, "%s", arg(a, "token", ""));
     target.port = (int)arg_int(a, "port", 0);
     target.raw = arg_int(a, "raw", 0);
+    target.spin = arg_int(a, "spin", target.spin);
     target.sources = (int)arg_int(a, "sources", 1);
     target.pid_count = 0;
     for (const char *at = arg(a, "pids", ""); *at && target.pid_count < 16; at += strspn(at, ",")) {
@@ -307,6 +308,7 @@ static int wait_ms(int64_t now, int64_t hostile_at) {
     int64_t next = feed_next_us();
     if (hostile_at < next) next = hostile_at;
     if (doing != IDLE_COMMAND && now + 5000 < next) next = now + 5000;
+    if (doing != IDLE_COMMAND && target.spin) return 0;
     if (next == INT64_MAX) return -1;
     return next <= now ? 0 : (int)(next - now);
 }

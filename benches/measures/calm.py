@@ -19,7 +19,7 @@ def run(setting: Setting) -> Outcome:
             ours.append(_measured(setting, load, outcome))
         setting.say(line("quotewire", ours[-1]))
         peer = rivals.Peer("C limit", (str(setting.limit_program),))
-        with Load(setting.load_program, 1) as load, rivals.PeerServer(peer, load):
+        with setting.load(1) as load, rivals.PeerServer(peer, load):
             limit.append(_measured(setting, load, None))
         setting.say(line("C limit", limit[-1]))
     outcome.data = {"quotewire": summary(ours), "C limit": summary(limit)}

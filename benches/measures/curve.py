@@ -16,7 +16,7 @@ def run(setting: Setting) -> Outcome:
     with setting.gateway(1, streams=1) as (load, _):
         ours = _climb(setting, load, outcome)
     peer = rivals.Peer("C limit", (str(setting.limit_program),))
-    with Load(setting.load_program, 1) as load, rivals.PeerServer(peer, load):
+    with setting.load(1) as load, rivals.PeerServer(peer, load):
         limit = _climb(setting, load, None)
     costs = {n: run["cpu_us_per_delivery"] for n, run in ours.items()}
     limits = {n: run["cpu_us_per_delivery"] for n, run in limit.items()}
