@@ -130,7 +130,8 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
         self.symbol_id, self.epoch, self.sequence = quote.symbol_id, quote.epoch, quote.sequence
 
     def shed(self) -> None:
-        """Let go of the framed copies, made again if need be: what is kept for long keeps its bodies alone."""
+        """Let go of the bytes, which are made again if need be: what is kept for long is the quote alone."""
+        self._json = self._packed = None
         self._native_frame = self._plain_frame = self._packed_frame = self._views = None
 
     @property
