@@ -39,7 +39,8 @@ ACTIONS = st.lists(
 @given(ACTIONS)
 @settings(max_examples=300, deadline=None)
 def test_every_update_is_the_next_of_its_symbol_and_differs_from_the_last(actions: list[Any]) -> None:
-    book, history, last, at_ms = Book(epoch=3), History(depth=1000), dict[int, Quote](), 0
+    book, last, at_ms = Book(epoch=3), dict[int, Quote](), 0
+    history: History[Quote] = History(depth=1000)
     for action in actions:
         at_ms += 1
         match action:
