@@ -68,7 +68,8 @@ def table(outcomes: dict[str, Outcome], about: dict[str, Any], kept: str) -> str
     lines = [
         f"Run of {about['date']} ({about['took_s'] // 60} minutes, {about['rounds']} rounds): {about['cores']} cores of"
         f" {about['machine']}, {about['memory_gib']} GiB, Linux {about['kernel']}, {about['python']}, uvloop"
-        f" {about['uvloop']}; quotewire at {about['commit']}. Everything behind the table: `benches/results/{kept}`.",
+        f" {about['uvloop']}, TCP congestion control {about['congestion_control']}; quotewire at {about['commit']}."
+        f" Everything behind the table: `benches/results/{kept}`.",
         "",
         "| measure | target | measured | |",
         "| --- | --- | --- | --- |",
@@ -97,6 +98,7 @@ def surroundings() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "uvloop": importlib.metadata.version("uvloop"),
+        "congestion_control": _sysctl("net/ipv4/tcp_congestion_control"),
         "compiler": _said(["cc", "--version"]),
         "commit": _said(["git", "-C", str(HERE), "describe", "--always", "--dirty"]),
         "peers": peer_versions(),
@@ -114,6 +116,11 @@ def peer_versions() -> dict[str, str]:
     if shutil.which("node"):
         found["node"] = _said(["node", "--version"])
     return found
+
+
+def _sysctl(name: str) -> str:
+    path = Path("/proc/sys") / name
+    return path.read_text(encoding="utf-8").strip() if path.exists() else "unknown"
 
 
 def _said(command: list[str]) -> str:

@@ -16,6 +16,7 @@ ABOUT = {
     "kernel": "6.1",
     "python": "CPython 3.11.7",
     "uvloop": "0.22",
+    "congestion_control": "cubic",
     "commit": "abc",
     "peers": {"ws": "8.18"},
     "rounds": 3,
