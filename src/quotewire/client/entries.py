@@ -10,7 +10,7 @@ from quotewire.client.mailbox import Mailbox
 from quotewire.client.wishes import covers, strongest
 from quotewire.market.quote import Freshness, Quote
 from quotewire.wire.messages import SymbolResult
-from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Mode, Options
+from quotewire.wire.options import DEFAULT_OPTIONS, Cause, Gap, Mode, Options
 
 SymbolName = str | int
 
@@ -94,8 +94,9 @@ class Symbol:
 
     `confirmed`: `latest` was heard since the last loss. `doubted`: the road to the gateway was lost since.
     `granted`: the wish last granted; `options`: the one in force, from its snapshot on; `carried`: the one that brought
-    `latest`. `standing`: granted on this connection. `waiting`: readers whose first quote is yet to come, because what
-    was known when they came was not confirmed, or was not what they wish.
+    `latest`. `standing`: granted on this connection. `anew`: an epoch that was told to begin, be its number greater or
+    not. `waiting`: readers whose first quote is yet to come, because what was known when they came was not confirmed,
+    or was not what they wish.
     """
 
     names: dict[SymbolName, None]
@@ -107,6 +108,7 @@ class Symbol:
     granted: Options = DEFAULT_OPTIONS
     options: Options = DEFAULT_OPTIONS
     carried: Options = DEFAULT_OPTIONS
+    anew: int | None = None
     readers: tuple[Reader, ...] = ()
     waiting: dict[Reader, None] = field(default_factory=dict)
 
@@ -123,6 +125,9 @@ class Symbol:
     def without(self, gap: Gap) -> Gap | None:
         """What of a gap is missing here: it answers where we stood when we asked, and more may have come since."""
         latest = self.latest
+        if gap.cause is Cause.EPOCH and latest is not None and latest.epoch != gap.epoch:
+            self.anew = gap.epoch
+            return gap
         if latest is None or latest.epoch < gap.epoch:
             return gap
         if latest.epoch > gap.epoch or latest.sequence >= gap.to_sequence:
@@ -132,6 +137,7 @@ class Symbol:
     def take(self, quote: Quote, options: Options) -> None:
         """This is where it stands."""
         self.latest, self.carried, self.confirmed, self.doubted = quote, options, True, False
+        self.anew = None
 
     def lose(self) -> None:
         """The connection is lost."""
@@ -156,7 +162,9 @@ class Symbol:
     def newer(self, quote: Quote) -> bool:
         """Whether the quote is beyond the last one."""
         latest = self.latest
-        return latest is None or (quote.epoch, quote.sequence) > (latest.epoch, latest.sequence)
+        if latest is None or (self.anew == quote.epoch and latest.epoch != quote.epoch):
+            return True
+        return (quote.epoch, quote.sequence) > (latest.epoch, latest.sequence)
 
     def same(self, quote: Quote) -> bool:
         """Whether the quote stands where the last one does."""

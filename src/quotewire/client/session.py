@@ -16,6 +16,7 @@ from quotewire.client.encoding import ENCODINGS, UNREADABLE, Encoding, PartialQu
 from quotewire.client.entries import Reader
 from quotewire.client.line import STRIDE, Line
 from quotewire.client.moves import Move
+from quotewire.client.splice import News, Splice
 from quotewire.client.state import ClientMetrics, ClientState, Counters
 from quotewire.client.subscriptions import Command, Outcome, Subscriptions
 from quotewire.market.quote import Quote
@@ -27,6 +28,8 @@ from quotewire.wire import messages as wire
 from quotewire.wire.capabilities import Capability
 
 SILENCE_CHECK_S = 5.0
+MOVE_MARGIN_S = 0.2
+"""How long before the gateway closes a connection that is to be left it is left in any case."""
 
 TROUBLES: dict[life.Reason, str] = {
     life.Reason.PREPARE_TIMEOUT: "the gateway did not hand out a token in time",
@@ -100,6 +103,9 @@ class Session:
         self._next: Line | None = None
         self._move: Move | None = None
         self._move_at: float | None = None
+        self._move_by = 0.0  # the first connection is closed by the gateway soon after
+        self._moved = False  # the second connection is the one in use
+        self._splice: Splice | None = None  # from being asked to move until all goes on by itself
         self._new_id = new_id
         self._connection_id = connection_id
         self._version = version
@@ -246,7 +252,9 @@ class Session:
             case wire.Snapshot():
                 return self._snapshot(line, socket, message, now)
             case wire.Gaps():
-                return _wake(self.subscriptions.missed(message.gaps))
+                held = self._splice is not None and line is not self._line
+                gaps = self._splice.gaps(message.gaps) if held and self._splice is not None else message.gaps
+                return _wake(self.subscriptions.missed(gaps))
             case wire.Pong():
                 return self._pong(line, socket, message, now)
             case wire.Welcome():
@@ -256,27 +264,54 @@ class Session:
             case wire.Error():
                 return self._error(line, message, now)
             case wire.Reconnect():
-                self._move_at = now + message.after_ms / 1000
+                return self._asked_to_move(line, message, now)
             case wire.Status() if line is self._line:
                 self.upstream = message.upstream
                 self.changes += 1
         return []
 
     def _quotes(self, line: Line, socket: int, message: wire.Quotes | PartialQuotes, now: float) -> list[Effect]:
+        lost: list[int] = []
         if isinstance(message, wire.Quotes):
-            return self._take(line, socket, message.quotes, self.subscriptions.accept(message.quotes), now)
-        quotes, lost = line.bases.whole(message.quotes)
-        effects = self._take(line, socket, quotes, self.subscriptions.accept(quotes), now)
+            quotes = message.quotes
+        else:
+            quotes, lost = line.bases.whole(message.quotes)
+        effects = self._take(line, socket, quotes, self._place(line, quotes), now)
         if lost and line is self._line:
             effects += self._carry_out(self.subscriptions.restart(lost, now))
         return effects
 
     def _snapshot(self, line: Line, socket: int, message: wire.Snapshot, now: float) -> list[Effect]:
         line.bases.keep(message.quotes)
-        if line is self._next and self._move is not None:
-            self._move.snapshot(message.request_id)
-        wake = self.subscriptions.snapshot(message.request_id, message.quotes)
+        if line is self._next:
+            wake = self._place(line, message.quotes)
+            if self._move is not None:
+                self._move.snapshot(message.request_id)
+        else:
+            news = self._splice.second(message.quotes) if self._splice and self._moved else News(new=message.quotes)
+            self.subscriptions.count_anew(news.new if self._moved else ())
+            wake = self.subscriptions.snapshot(message.request_id, news.new)
+            wake |= self.subscriptions.renumber(news.known)
+            if self._splice is not None and not self._moved:
+                self._splice.first(message.quotes)
         return self._take(line, socket, message.quotes, wake, now)
+
+    def _place(self, line: Line, quotes: Sequence[Quote]) -> dict[Reader, None]:
+        """Hand quotes to their readers: at once, or during a move at their place among those of the other line."""
+        splice = self._splice
+        if splice is None:
+            return self.subscriptions.accept(quotes)
+        if line is self._line and not self._moved:
+            wake = self.subscriptions.accept(quotes)
+            splice.first(quotes)
+        else:
+            wake = self._spread(splice.second(quotes))
+        return wake | self._spread(splice.join())
+
+    def _spread(self, news: News) -> dict[Reader, None]:
+        told = self.subscriptions.missed(news.gaps)
+        self.subscriptions.count_anew(news.new)
+        return told | self.subscriptions.accept(news.new) | self.subscriptions.renumber(news.known)
 
     def _take(
         self, line: Line, socket: int, quotes: Sequence[Quote], wake: Iterable[Reader], now: float
@@ -346,18 +381,31 @@ class Session:
             return [line for line in lines if line.owns(socket)]
         return lines if isinstance(event, on.Tick | on.SymbolsChanged | on.ClockJumped) else [self._line]
 
+    def _asked_to_move(self, line: Line, message: wire.Reconnect, now: float) -> list[Effect]:
+        """`reconnect` came. One that comes during a move is about the connection that is being made."""
+        self._move_at = now + message.after_ms / 1000
+        self._move_by = now + message.deadline_ms / 1000 - MOVE_MARGIN_S
+        if line is self._line and self._next is None:
+            self._splice, self._moved = Splice(), False
+            self._splice.first(self.subscriptions.known())
+        return []
+
     def _see_to_move(self, now: float) -> list[Effect]:
         """Begin to move, end it, or give it up, as things stand."""
         standing = self._line.link is life.Link.LIVE
         if self._next is None:
+            if self._moved and self._splice is not None and self._splice.over:
+                self._splice = None
             if not standing:
-                self._move_at = None
+                self._move_at, self._splice = None, None
             due = self._move_at is not None and now >= self._move_at
             return self._begin_move(now) if due else []
-        if self._ready_to_move and self._move is not None and (self._move.over or not standing):
-            return self._end_move(now)
-        if self._next.hopeless or not standing:
-            given_up, self._next, self._move = self._next, None, None
+        if self._ready_to_move and self._move is not None:
+            joined = self._move.over and (self._splice is None or not self._splice.waits(self._move.granted))
+            if joined or not standing or now >= self._move_by:
+                return self._end_move(now)
+        elif self._next.hopeless or not standing:
+            given_up, self._next, self._move, self._splice = self._next, None, None, None
             return _hang_up(given_up, now) + self._carry_out(self.subscriptions.stay(now))
         return []
 
@@ -371,10 +419,14 @@ class Session:
         assert self._next is not None
         assert self._move is not None
         move, left = self._move, self._line
+        wake: dict[Reader, None] = {}
+        if self._splice is not None:
+            wake = self._spread(self._splice.give_up())
         self._line, self._next, self._move = self._next, None, None
+        self._moved = True
         self._silence_normal = None
         self.changes += 1
-        effects = self._carry_out(self.subscriptions.moved(move, now))
+        effects = _wake(wake) + self._carry_out(self.subscriptions.moved(move, now))
         return effects + self._judge_silence(now) + _hang_up(left, now)
 
     # --- effects ---
@@ -456,6 +508,7 @@ class Session:
         """One alarm clock for all."""
         times = [self._line.tick_at, self.subscriptions.deadline()]
         times.append(self._move_at if self._next is None else self._next.tick_at)
+        times.append(self._move_by if self._move is not None else None)
         due = min((at for at in times if at is not None), default=None)
         if due != self._scheduled:
             self._scheduled = due

@@ -250,6 +250,26 @@ class Subscriptions:
         self._flush(now, outcome)
         return outcome
 
+    def renumber(self, quotes: Iterable[Quote]) -> dict[Reader, None]:
+        """These have the content of what is known already, in the count of another gateway: nobody is told."""
+        wake: dict[Reader, None] = {}
+        for quote in quotes:
+            if (symbol := self._symbols.get(quote.symbol_id)) is not None:
+                symbol.take(quote, symbol.options)
+                self._seed(symbol, wake)
+        return wake
+
+    def count_anew(self, quotes: Iterable[Quote]) -> None:
+        """These begin counts of another gateway, be their numbers greater or not."""
+        for quote in quotes:
+            symbol = self._symbols.get(quote.symbol_id)
+            if symbol is not None and symbol.latest is not None and symbol.latest.epoch != quote.epoch:
+                symbol.anew = quote.epoch
+
+    def known(self) -> list[Quote]:
+        """The last quotes heard on this connection."""
+        return [each.latest for each in self._symbols.values() if each.latest is not None and each.confirmed]
+
     # --- quotes ---
 
     def accept(self, quotes: Iterable[Quote], options: Options | None = None) -> dict[Reader, None]:

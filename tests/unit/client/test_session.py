@@ -364,9 +364,10 @@ def test_asked_to_move_it_opens_a_second_connection_and_closes_the_first_once_al
     peer.hear(wire.Subscribed(request_id=command["requestId"], results=[granted]), second)
     assert peer.of(do.Close) == []
     peer.hear(wire.Snapshot(request_id=command["requestId"], quotes=[]), second)
+    assert peer.of(do.Close) == []
+    peer.hear(wire.Quotes(quotes=[quote(5), quote(6)]), second)
     (close,) = peer.of(do.Close)
     assert (close.socket, close.code, peer.session.socket) == (first, 1000, second)
-    peer.hear(wire.Quotes(quotes=[quote(5), quote(6)]), second)
     peer.hear(wire.Quotes(quotes=[quote(7)]), first)
     assert peer.effects == []
     peer.hear(wire.Quotes(quotes=[quote(7)]), second)
@@ -374,6 +375,89 @@ def test_asked_to_move_it_opens_a_second_connection_and_closes_the_first_once_al
     peer.step(on.Closed(first, 1000))
     assert peer.effects == []
     assert peer.session.state(peer.now).state is State.CONNECTED
+
+
+def anew(sequence: int, price: float, freshness: Freshness = Freshness.LIVE) -> Quote:
+    """A quote as another gateway counts it; here the one in use counts it twenty further."""
+    return msgspec.structs.replace(quote(sequence, freshness), epoch=9, bid_price=price)
+
+
+def counted(sequence: int, price: float) -> Quote:
+    return msgspec.structs.replace(quote(sequence), bid_price=price)
+
+
+def taken(reader: Reader) -> list[object]:
+    items: list[object] = []
+    while (item := reader.mailbox.get()) is not None:
+        items.append((item.epoch, item.sequence, item.bid_price) if isinstance(item, Quote) else item)
+    return items
+
+
+def crossing(peer: Peer) -> tuple[Reader, int, int, str]:
+    """A move to a gateway that counts anew, at the point where it tells so."""
+    reader = reading(peer)
+    first, second = moving(peer)
+    peer.hear(welcome(), second)
+    (command,) = peer.sent("subscribe")
+    granted = wire.SymbolResult(ok=True, symbol="AAPL", symbol_id=8049)
+    peer.hear(wire.Subscribed(request_id=command["requestId"], results=[granted]), second)
+    peer.hear(wire.Gaps(gaps=[Gap("AAPL", 8049, 9, 1, 0, None, None, Cause.EPOCH)]), second)
+    taken(reader)
+    return reader, first, second, command["requestId"]
+
+
+def test_a_gateway_that_is_behind_repeats_nothing(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    for sequence in (5, 6, 7):
+        peer.hear(wire.Quotes(quotes=[counted(sequence, sequence / 10)]), first)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.6)]), second)
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    peer.hear(wire.Quotes(quotes=[anew(2, 0.7)]))
+    peer.hear(wire.Quotes(quotes=[anew(3, 0.8)]))
+    assert taken(reader) == [(1, 5, 0.5), (1, 6, 0.6), (1, 7, 0.7), (9, 3, 0.8)]
+
+
+def test_a_gateway_that_is_ahead_waits_for_the_one_that_is_left(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.6)]), second)
+    peer.hear(wire.Quotes(quotes=[anew(2, 0.7)]), second)
+    assert peer.of(do.Close) == []
+    peer.hear(wire.Quotes(quotes=[counted(5, 0.5)]), first)
+    peer.hear(wire.Quotes(quotes=[counted(6, 0.6)]), first)
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    assert taken(reader) == [(1, 5, 0.5), (1, 6, 0.6), (9, 2, 0.7)]
+
+
+def test_a_gateway_that_is_cold_is_waited_for(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[]), second)
+    peer.hear(wire.Quotes(quotes=[counted(5, 0.5)]), first)
+    assert peer.of(do.Close) == []
+    peer.hear(wire.Quotes(quotes=[anew(1, 0.5)]), second)
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    peer.hear(wire.Quotes(quotes=[anew(2, 0.6)]))
+    assert taken(reader) == [(1, 5, 0.5), (9, 2, 0.6)]
+    latest = peer.session.subscriptions.latest(8049)
+    assert latest == anew(2, 0.6)
+
+
+def test_what_cannot_be_joined_is_told_as_a_gap_just_before_the_first_is_closed(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.9)]), second)
+    peer.now += 27.7
+    peer.step(on.Tick())
+    assert peer.of(do.Close) == []
+    peer.now += 0.2
+    peer.step(on.Tick())
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    assert taken(reader) == [Gap("AAPL", 8049, 9, 1, 0, None, None, Cause.EPOCH), (9, 1, 0.9)]
+
+
+def test_a_count_with_a_lower_number_is_followed_once_it_is_told(peer: Peer) -> None:
+    reader = reading(peer)
+    peer.hear(wire.Gaps(gaps=[Gap("AAPL", 8049, 0, 1, 1, None, None, Cause.EPOCH)]))
+    peer.hear(wire.Quotes(quotes=[msgspec.structs.replace(quote(2), epoch=0), quote(5)]))
+    assert [item for item in taken(reader) if not isinstance(item, Gap)] == [(1, 4, None), (0, 2, None), (1, 5, None)]
 
 
 def test_the_first_connection_closed_early_leaves_the_second_in_its_place(peer: Peer) -> None:
