@@ -90,11 +90,11 @@ MUTANTS: Final = (
         ("F1", "G1"),
     ),
     Mutant(
-        "what_waits_for_another_stream_is_forgotten",
+        "a_stream_that_is_asked_again_keeps_its_place",
         "upstream/twins.py",
-        "        for symbol_id, stream in list(self._holding):\n",
-        "        for symbol_id, stream in ():\n",
-        ("Q5", "F3", "R1"),
+        "if place is None or place.since != since:",
+        "if place is None:",
+        ("Q5",),
     ),
     Mutant(
         "every_stream_leads",

@@ -173,8 +173,9 @@ class QuoteWatch:
         is_doubtful = is_doubtful or (polled is not None and market.is_same_trade(symbol_id, polled, version))
         if owed and market.is_alike(symbol_id, owed[-1].version, version):
             owed[-1] = replace(owed[-1], version=version)
-        elif not owed and seen is not None and market.is_alike(symbol_id, seen.version, version):
-            seen.version = seen.version if is_doubtful else version
+        elif seen is not None and market.is_alike(symbol_id, seen.version, version) and _all_doubtful(owed):
+            seen.version = seen.version if is_doubtful or owed else version
+            owed.clear()
         else:
             owed.append(Owed(version, now, is_doubtful))
 
@@ -323,3 +324,8 @@ class QuoteWatch:
         if version == market.version(symbol_id):
             return 0.0
         return self.watch.now() - market.made_at(symbol_id, version + 1)
+
+
+def _all_doubtful(owed: Iterable[Owed]) -> bool:
+    """Whether all of it may be passed over."""
+    return all(each.is_doubtful for each in owed)

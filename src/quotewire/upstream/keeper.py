@@ -60,6 +60,7 @@ class Login:
     rehosts: int = 0
     rehost_at: float = 0.0
     host_error: str = ""
+    is_unread: bool = False  # an exchange of ours ended well, and the vault could not be read since
     forced_at: float = float("-inf")
 
 
@@ -204,11 +205,14 @@ class Keeper:
         self._try_read()
         return self._start_due()
 
-    def _try_read(self) -> None:
+    def _try_read(self) -> bool:
+        """Read the vault, if it can be read now."""
         try:
             self._read()
         except StorageError as error:
             log.error("%s", error, extra={"event": "upstream.trouble", "reason": error.code})
+            return False
+        return True
 
     async def refresh(self, person: str, *, force: bool = False) -> Token:
         """Make sure of a usable token. One exchange at a time.
@@ -385,9 +389,10 @@ class Keeper:
     def _settle(self, person: str, why: Why, report: Report) -> None:
         """Take over how an exchange ended."""
         self.refreshes += report.ending is Ending.GRANTED
-        self._try_read()
         login = self._logins[person]
+        was_read = self._try_read()
         if report.ending in GOOD_ENDINGS:
+            login.is_unread = not was_read
             login.failures, login.retry_at, login.refused = 0, 0.0, None
             self._ladder = 0
             self._note(person, why, f"{person}'s token was refreshed ({why})")
@@ -423,9 +428,10 @@ class Keeper:
             login = self._logins[person]
             if person in before and before[person].obtained_at != token.obtained_at:
                 login.host_error = ""
-                if token.obtained_at and login.flight is None:
+                if token.obtained_at and login.flight is None and not login.is_unread:
                     told = f"{person}'s token was refreshed by another program on this vault"
                     self._note(person, Why.REQUESTED, told)
+                login.is_unread = False
             if person not in before or before[person] != token:
                 if not token.obtained_at and not token.attempted_at:  # a new token, made by hand
                     login.failures, login.retry_at, login.refused = 0, 0.0, None
