@@ -49,6 +49,12 @@ class Poller:
         for symbol_id in symbol_ids - self._uncovered.keys():
             self._uncovered[symbol_id] = now
 
+    @property
+    def overdue(self) -> set[int]:
+        """Symbols that need polling by now, whether or not polls can be made."""
+        before = self._now() - self._patience_s
+        return {symbol_id for symbol_id, since in self._uncovered.items() if since <= before}
+
     async def run(self) -> None:
         """Poll until cancelled. A request that hangs does not keep the others waiting."""
         async with asyncio.TaskGroup() as group:

@@ -99,12 +99,19 @@ class Verdict:
 
 
 def verdict(
-    standings: Sequence[Standing], wanted: Set[int], carried: Set[int], polled: Mapping[int, float], *, reached: bool
+    standings: Sequence[Standing],
+    wanted: Set[int],
+    carried: Set[int],
+    polled: Mapping[int, float],
+    *,
+    reached: bool,
+    overdue: Set[int] = frozenset(),
 ) -> Verdict:
     """What the upstream amounts to.
 
-    `carried` are the symbols some live stream carries, `polled` those that polls bring instead, `reached` whether
-    Questrade has answered any call yet.
+    `carried` are the symbols some live stream carries, `polled` those that polls bring instead, `overdue` those
+    that no stream has carried for longer than a change of streams takes, `reached` whether Questrade has answered any
+    call yet.
     """
     if not standings:
         return Verdict(State.ERROR, "no_persons", None)
@@ -120,7 +127,7 @@ def verdict(
     missing = wanted - carried
     if not missing:
         return Verdict(State.CONNECTED, "streaming", live)
-    if missing & polled.keys():
+    if missing & polled.keys() or (live is not None and missing & overdue):
         return Verdict(State.DEGRADED, "polling", able)
     if live is not None:
         return Verdict(State.CONNECTED, "streaming", live)

@@ -401,7 +401,12 @@ class Upstream:
             for person in self._keeper.persons
         ]
         now = verdict(
-            standings, self._wanted, self._fleet.carried, self._poller.polled, reached=self._clock.is_measured
+            standings,
+            self._wanted,
+            self._fleet.carried,
+            self._poller.polled,
+            reached=self._clock.is_measured,
+            overdue=self._poller.overdue,
         )
         if now == self._verdict:
             return

@@ -31,6 +31,19 @@ class Bench:
         self.poller = Poller(cast(Desk, self.desk), self.brought.extend, lambda: self.now)
 
 
+def test_what_is_overdue_is_told_whether_or_not_it_can_be_polled() -> None:
+    now = 100.0
+    poller = Poller(cast(Any, None), lambda patches: None, lambda: now, patience_s=5.0)
+    poller.uncovered({1})
+    now = 103.0
+    poller.uncovered({1, 2})
+    assert poller.overdue == set()
+    now = 105.0
+    assert poller.overdue == {1}
+    poller.uncovered(set())
+    assert poller.overdue == set()
+
+
 def test_a_stream_gets_some_time_before_its_symbols_are_polled() -> None:
     bench = Bench()
     bench.poller.uncovered({1, 2})

@@ -1,3 +1,5 @@
+from collections.abc import Set
+
 from quotewire.resilience.lifecycle_types import State
 from quotewire.upstream.pool import (
     LONGEST_REST_S,
@@ -17,8 +19,13 @@ def standing(name: str, *, dead: bool = False, live: bool = False, access: bool 
     return Standing(name, is_dead=dead, is_live=live, has_access=access)
 
 
-def told(*standings: Standing, wanted: set[int], carried: set[int], polled: set[int] = frozenset()) -> Verdict:  # type: ignore[assignment]
-    return verdict(standings, wanted, carried, dict.fromkeys(polled, 0.0), reached=True)
+NONE: frozenset[int] = frozenset()
+
+
+def told(
+    *standings: Standing, wanted: Set[int], carried: Set[int], polled: Set[int] = NONE, overdue: Set[int] = NONE
+) -> Verdict:
+    return verdict(standings, wanted, carried, dict.fromkeys(polled, 0.0), reached=True, overdue=overdue)
 
 
 def test_nobody_there() -> None:
@@ -46,6 +53,12 @@ def test_polls_in_place_of_a_stream_are_a_degraded_state() -> None:
 
 def test_part_of_the_symbols_on_the_way_to_another_stream() -> None:
     assert told(standing("a", live=True), wanted={1, 2}, carried={1}).state is State.CONNECTED
+
+
+def test_part_of_the_symbols_left_behind_is_degraded_though_polls_cannot_be_made_either() -> None:
+    live = standing("a", live=True)
+    assert told(live, wanted={1, 2}, carried={1}, overdue={2}) == Verdict(State.DEGRADED, "polling", "a")
+    assert told(standing("a"), wanted={1}, carried=set(), overdue={1}).reason == "no_stream"
 
 
 def test_nothing_comes_yet() -> None:
