@@ -27,7 +27,7 @@ from quotewire.upstream.pool import Standing, Verdict, verdict
 from quotewire.upstream.report import PersonState, Reading, fleet_counters, person_readings, person_report, person_state
 from quotewire.upstream.resolver import Resolution, Resolver
 from quotewire.upstream.session import StreamSession
-from quotewire.upstream.tape import Gap, Tape
+from quotewire.upstream.tape import Tape
 from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.visitor import Visitor
@@ -69,7 +69,6 @@ class Upstream:
         self._build_streams(settings, limits or Limits(settings.symbols_per_stream))
         self._wanted: frozenset[int] = frozenset()
         self._lingering: dict[int, float] = {}
-        self._blank_since: dict[int, float] = {}
         self._group: asyncio.TaskGroup | None = None
         self._run: asyncio.Task[None] | None = None
         self._closed = False
@@ -193,16 +192,10 @@ class Upstream:
             del self._lingering[symbol_id]
         self._fleet.want(self._wanted, self._lingering.keys())
         self._patrol.round(self._group)
-        self._backfill.round(self._blanks(now) | self._tape.gaps(), self._group)
+        self._backfill.round(self._tape.gaps(), self._group)
         self._emit(self._tape.judge_all(self._clock.now()))
         self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
         self._announce()
-
-    def _blanks(self, now: float) -> dict[int, Gap]:
-        """Wanted symbols of which nothing has come yet: a stream need not show at once what it was asked for."""
-        blanks = [symbol_id for symbol_id in self._wanted if self._tape.book.get(symbol_id) is None]
-        self._blank_since = {symbol_id: self._blank_since.get(symbol_id, now) for symbol_id in blanks}
-        return {symbol_id: Gap(since, since) for symbol_id, since in self._blank_since.items()}
 
     # --- what the gateway asks ---
 
