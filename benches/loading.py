@@ -29,7 +29,10 @@ def build(name: str, sources: list[Path], into: Path) -> Path:
         return program
     # Built aside and put in place at once: another run may be using, or building, the same program.
     fresh = into / f"{name}.{os.getpid()}"
-    subprocess.run(["cc", *FLAGS, "-o", str(fresh), *map(str, sources)], check=True)
+    try:
+        subprocess.run(["cc", *FLAGS, "-o", str(fresh), *map(str, sources)], check=True)
+    except FileNotFoundError:
+        raise BenchError("there is no C compiler here: install one that answers to `cc`") from None
     return fresh.rename(program)
 
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# System packages the tests need and pip cannot bring: Chromium, and Node where there is none. Debian and Ubuntu.
+# System packages the tests need and pip cannot bring: Chromium, a C compiler, and Node where there is none. Debian and
+# Ubuntu.
 # Does nothing, and needs no network, once they are there.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing+=(chromium)
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v node >/dev/null || missing+=(nodejs npm)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
