@@ -39,11 +39,12 @@ class FakeClient:
         self.hears_gaps = hears_gaps
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], None] = self.take
+        self.write: Callable[[bytes], int | None] = self.take
         self.blocked = False
         self.writes: list[bytes] = []
         self.read = 0
         self.failures: list[str] = []
+        self.rests: list[bytes] = []
         self.states: list[UpstreamState] = []
 
     @property
@@ -54,6 +55,9 @@ class FakeClient:
 
     def take(self, data: bytes) -> None:
         self.writes.append(data)
+
+    def write_rest(self, data: bytes, sent: int) -> None:
+        self.rests.append(data[sent:])
 
     def failed(self, where: str, error: Exception) -> None:
         self.failures.append(where)

@@ -60,7 +60,7 @@ class EventStream:
         self.ended = asyncio.Event()
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], None] = discard
+        self.write: Callable[[bytes], int | None] = discard
 
     # --- from the first event to the last ---
 
@@ -127,6 +127,9 @@ class EventStream:
     def blocked(self) -> bool:
         """Whether the socket takes nothing now."""
         return self._blocked_at is not None
+
+    def write_rest(self, data: bytes, sent: int) -> None:
+        """Never asked: the transport takes all it is given."""
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed."""

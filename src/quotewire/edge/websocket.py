@@ -6,12 +6,13 @@ go from the hub straight to `transport.write`; nothing of them passes through he
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from typing import cast
 
 from quotewire.edge.gate import Admitted, Gate
 from quotewire.edge.limits import Limit
-from quotewire.edge.sockets import bound_unsent, discard
+from quotewire.edge.sockets import bound_unsent, direct, discard
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
@@ -79,6 +80,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_reader",
         "_session",
+        "_socket",
         "_task",
         "_transport",
         "address",
@@ -119,15 +121,17 @@ class Connection(asyncio.Protocol):
         # The hub's: where this client's updates go, and what writes them.
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], None] = discard
+        self.write: Callable[[bytes], int | None] = discard
+        self._socket: socket.socket | None = None
 
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The 101 is written; from here on the socket speaks WebSocket."""
         self._transport = cast(asyncio.Transport, transport)
-        self.write = self._transport.write
         bound_unsent(self._transport)
+        self._socket = direct(self._transport)
+        self.write = self._transport.write if self._socket is None else self._socket.send
         self._gate.enter(self)
         log.debug("client connected", extra={"event": "client_connected", **self._who()})
 
@@ -152,11 +156,15 @@ class Connection(asyncio.Protocol):
         """The socket takes no more: the hub holds back what this client is owed until it does."""
         if self._blocked_at is None:
             self._blocked_at = self._loop.time()
+        if self._transport is not None and self.write is not discard:
+            self.write = self._transport.write
         self._gate.hub.block(self)
 
     def resume_writing(self) -> None:
         """The socket takes data again."""
         self._blocked_at = None
+        if self._socket is not None and self.write is not discard:
+            self.write = self._socket.send
         self._gate.hub.unblock(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -169,6 +177,9 @@ class Connection(asyncio.Protocol):
         self._session.gone()
         self._transport = None
         self.write = discard
+        if self._socket is not None:
+            self._socket.detach()
+            self._socket = None
         try:
             self._gate.hub.detach(self)
         finally:
@@ -186,6 +197,14 @@ class Connection(asyncio.Protocol):
     def blocked(self) -> bool:
         """Whether the socket takes nothing now."""
         return self._blocked_at is not None
+
+    def write_rest(self, data: bytes, sent: int) -> None:
+        """Hand what the socket did not take to the transport, which tells when it does."""
+        try:
+            if self._transport is not None:
+                self._transport.write(data[sent:])
+        except Exception as error:  # noqa: BLE001  the hub writes to others after this one; `failed` reports it
+            self.failed("flush", error)
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell the client that the upstream changed, if its dialect does."""

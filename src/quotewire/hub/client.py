@@ -15,7 +15,9 @@ class Client(Protocol):
     """One client. `lane` and `outbox` are the hub's own marks: at most one of them is set."""
 
     form: Form
-    write: Callable[[bytes], None]
+    write: Callable[[bytes], int | None]
+    """Writes, and tells how much of it was; None: all is seen to. Raises OSError where nothing was written."""
+
     lane: "Lane | None"
     outbox: "Outbox | None"
 
@@ -26,6 +28,9 @@ class Client(Protocol):
     @property
     def blocked(self) -> bool:
         """Whether its socket takes nothing now."""
+
+    def write_rest(self, data: bytes, sent: int) -> None:
+        """See to what `write` has left of `data`, before anything else is written."""
 
     def failed(self, where: str, error: Exception) -> None:
         """Our own code raised while it served this client."""

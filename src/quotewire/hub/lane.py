@@ -29,7 +29,7 @@ class Lane:
 
     def __init__(self, key: LaneKey) -> None:
         self.form, self.gaps, self.wants = key
-        self.members: set[Client] = set()
+        self.members: dict[Client, None] = {}  # as they came: their sockets lie in the kernel's memory in that order
         self.run: list[bytes] = []
         self.append = self.run.append
         self.slots: dict[int, bytes] | None = None  # of the symbols wanted in latest mode; never replaced once made
@@ -54,14 +54,14 @@ class Lane:
     def enter(self, client: Client) -> None:
         """Be owed what comes from now on. Not while slots are filled: what is in them cannot be told apart."""
         assert not self.slots, "a lane with filled slots takes nobody"
-        self.members.add(client)
+        self.members[client] = None
         client.lane = self
         if self.run:
             self.mark(client)
 
     def leave(self, client: Client) -> None:
         """Be owed nothing more."""
-        self.members.discard(client)
+        self.members.pop(client, None)
         client.lane = None
         if self.late is not None:
             self.late.pop(client, None)
@@ -106,11 +106,17 @@ class Lane:
         tally.frames += count * len(members)
         tally.bytes += len(data) * len(members)
         # A copy: whoever takes no more leaves the lane on the spot.
+        size = len(data)
         for client in tuple(members):
             try:
-                client.write(data)
+                sent = client.write(data)
+            except OSError:
+                client.write_rest(data, 0)
             except Exception as error:  # noqa: BLE001  the others are owed theirs; `failed` reports it
                 client.failed("flush", error)
+            else:
+                if sent is not None and sent != size:
+                    client.write_rest(data, sent)
 
     def _flush_late(self, data: bytes, tally: Tally) -> None:
         run, late = self.run.copy(), self.late or {}
@@ -126,7 +132,16 @@ class Lane:
                 continue
             tally.frames += len(run) - since
             tally.bytes += len(owed)
-            try:
-                client.write(owed)
-            except Exception as error:  # noqa: BLE001  the others are owed theirs; `failed` reports it
-                client.failed("flush", error)
+            write_to(client, owed)
+
+
+def write_to(client: Client, data: bytes) -> None:
+    """Write to one client; whatever comes of that is its own."""
+    try:
+        sent = client.write(data)
+        if sent is not None and sent != len(data):
+            client.write_rest(data, sent)
+    except OSError:
+        client.write_rest(data, 0)
+    except Exception as error:  # noqa: BLE001  others are owed theirs; `failed` reports it
+        client.failed("flush", error)

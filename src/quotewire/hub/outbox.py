@@ -8,7 +8,7 @@ mode      while the socket takes data            while it does not
 ========  =====================================  ==============================================
 adaptive  owed in order                          one slot a symbol; what is replaced is counted
 latest    one slot a symbol                      the same
-every     owed in order, in a bounded ring       the same; what overflows is told as a gap
+every     owed in order                          in order in a bounded ring; overflow is told as a gap
 ========  =====================================  ==============================================
 
 A maximum rate makes it one slot a symbol whatever the mode, written when its time has come. So the bounds are: a slot
@@ -120,7 +120,7 @@ class Outbox:
             base = hole = None
         if self._oldest is None:
             self._oldest = now
-        if options.mode is Mode.EVERY and not options.max_rate:
+        if options.mode is Mode.EVERY and self._blocked and not options.max_rate:
             self._push(Item(update, base, options, hole))
             return True
         slotted = self._blocked or options.max_rate or options.mode is Mode.LATEST

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from quotewire.hub.audience import Audience, Audiences
 from quotewire.hub.client import Client
-from quotewire.hub.lane import Lane, LaneKey, Tally
+from quotewire.hub.lane import Lane, LaneKey, Tally, write_to
 from quotewire.hub.outbox import Outbox
 from quotewire.hub.wants import NOTHING, Wants, is_paced
 from quotewire.hub.wheel import Wheel
@@ -337,10 +337,7 @@ class Seats:
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         self.tally.frames += len(frames)
         self.tally.bytes += len(data)
-        try:
-            client.write(data)
-        except Exception as error:  # noqa: BLE001  others are owed theirs; `failed` reports it
-            client.failed("flush", error)
+        write_to(client, data)
 
 
 def _difference(old: Wants, new: Wants) -> tuple[Wants, Wants]:

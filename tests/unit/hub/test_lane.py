@@ -1,6 +1,6 @@
 """One run for all that want the same: joined once, late ones get the rest, who blocks leaves on the spot."""
 
-from quotewire.hub.lane import Lane, Tally
+from quotewire.hub.lane import Lane, Tally, write_to
 from quotewire.wire.codec import Form
 from quotewire.wire.options import DEFAULT_OPTIONS, Mode, Options
 from tests.hub_clients import FakeClient, messages
@@ -79,7 +79,24 @@ def test_one_that_blocks_in_the_middle_leaves_and_the_others_are_served() -> Non
     shared.append(b"a")
     shared.flush(tally, {})
     assert [client.writes for client in clients] == [[b"a"]] * 3
-    assert shared.members == set()
+    assert not shared.members
+
+
+def test_what_a_socket_does_not_take_is_seen_to() -> None:
+    shared, tally = lane(), Tally()
+    full, half, whole = members(shared, 3)
+
+    def refuse(data: bytes) -> int:
+        raise BlockingIOError
+
+    full.write, half.write, whole.write = refuse, lambda data: 1, len
+    shared.append(b"abc")
+    shared.flush(tally, {})
+    write_to(full, b"def")
+    write_to(half, b"def")
+    write_to(whole, b"def")
+    assert [client.rests for client in (full, half, whole)] == [[b"abc", b"def"], [b"bc", b"ef"], []]
+    assert full.failures == []
 
 
 def test_one_whose_write_fails_leaves_the_others_theirs() -> None:

@@ -77,6 +77,7 @@ def test_in_every_mode_what_the_ring_has_no_room_for_is_told_as_a_gap() -> None:
     box.outbox.block()
     box.put(1, *range(1, 8))
     assert len(box.outbox) == 4
+    box.outbox.unblock(0.0)
     assert box.take() == ["1: 1-3 slow", (1, 4), (1, 5), (1, 6), (1, 7)]
     assert (box.outbox.gapped, box.outbox.total_skipped) == (3, 0)
     box.put(1, 8)
@@ -85,6 +86,7 @@ def test_in_every_mode_what_the_ring_has_no_room_for_is_told_as_a_gap() -> None:
 
 def test_a_client_that_takes_no_gaps_is_told_how_many_it_skipped() -> None:
     box = Box(EVERY, gaps=False)
+    box.outbox.block()
     box.put(1, *range(1, 8))
     assert box.take() == [{"skipped": 3}, (1, 4), (1, 5), (1, 6), (1, 7)]
 
@@ -149,6 +151,7 @@ def test_a_delta_after_a_gap_is_based_on_what_came_before_it() -> None:
     box = Box(Options(delta=True, mode=Mode.EVERY))
     box.put(1, 1, bid_price=1.0, volume=1)
     box.take()
+    box.outbox.block()
     for sequence in range(2, 9):
         box.put(1, sequence, bid_price=float(sequence), volume=1 if sequence == 5 else 3)
     told = messages(b"".join(box.outbox.take(0.0)))
