@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from benches.loading import SERVER_CORE, BenchError, Load, pinned
 
-START_S: Final = 20.0
+START_S: Final = 60.0
 OPEN_LIMITS: Final = {
     "MAX_CONNECTIONS_PER_IP": "1000000",  # the default is 5: every client of a bench comes from this machine
 }

@@ -39,7 +39,7 @@ def _one_round(
     clients = setting.clients(CLIENTS)
     with setting.gateway(SYMBOLS) as (load, _):
         load.connect("all", clients, symbols=EACH, of=SYMBOLS, extra=extra)
-        for rate in steps:
+        for rate in steps[-1:] if setting.quick else steps:
             quotes_per_s = rate / CLIENTS / EACH * SYMBOLS / (50 if setting.quick else 1)
             answer = load.call(
                 "run", rate=quotes_per_s, seconds=setting.seconds(4), settle=setting.settle_s, **UPSTREAM

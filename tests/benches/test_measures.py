@@ -16,6 +16,7 @@ def setting() -> Setting:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", MEASURES)
 def test_a_measure_runs_and_loses_nothing(setting: Setting, name: str) -> None:
     outcome = MEASURES[name](setting)
