@@ -98,8 +98,7 @@ async def gateway_of(
 def market_of(first: list[Key], second: list[Key]) -> list[Key]:
     """What the market did, from what two streams were sent of it: the second began while the first went on."""
     for start in range(len(first)):
-        length = min(len(first) - start, len(second))
-        if first[start : start + length] == second[:length]:
+        if first[start:] == second[: len(first) - start]:
             return first[:start] + second
     raise AssertionError("the second stream began after the first had ended")
 

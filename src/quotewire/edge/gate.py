@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 
 RESOLVE_DEADLINE_S = 10.0
+RESOLVED_AT_ONCE = 250
 REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
 """For how long, and for how many symbols, what a look-up found serves other clients without another."""
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
@@ -259,19 +260,25 @@ class Gate:
 
     async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
         """Look symbols up, in the order asked, names first. What the upstream fails at is a result that says so."""
+        resolutions: list[Resolution] = []
+        told = ""
         try:
             async with asyncio.timeout(RESOLVE_DEADLINE_S):
-                found = await self.upstream.resolve(names, ids)
+                for some_names, some_ids in _slices(names, ids):
+                    if resolutions:
+                        await asyncio.sleep(0)  # a list of thousands is not to hold up everybody else
+                    found = await self.upstream.resolve(some_names, some_ids)
+                    resolutions += [_resolution(looked_up) for looked_up in found]
         except TimeoutError:
             told = "the look-up took too long; try again"
         except UpstreamError as error:
             told = str(error)
-        else:
-            resolutions = [_resolution(looked_up) for looked_up in found]
-            self._remember(resolutions)
-            return resolutions
+        self._remember(resolutions)
         asked: list[str | int] = [*names, *ids]
-        return [Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in asked]
+        missing = asked[len(resolutions) :]
+        return resolutions + [
+            Resolution(item, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason=told, retryable=True) for item in missing
+        ]
 
     def recall(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution] | None:
         """What `resolve` found a moment ago, if that was all of these: a storm asks for the same again and again."""
@@ -319,6 +326,17 @@ class Gate:
     def close_all(self) -> None:
         """Stop admitting, and tell every client that is left that the gateway is going."""
         self.drain.hasten()
+
+
+def _slices(names: Sequence[str], ids: Sequence[int]) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+    """Both in parts, the names first; one part even when there is nothing."""
+    if len(names) + len(ids) <= RESOLVED_AT_ONCE:
+        yield names, ids
+        return
+    for start in range(0, len(names), RESOLVED_AT_ONCE):
+        yield names[start : start + RESOLVED_AT_ONCE], ()
+    for start in range(0, len(ids), RESOLVED_AT_ONCE):
+        yield (), ids[start : start + RESOLVED_AT_ONCE]
 
 
 def _resolution(item: LookedUp) -> Resolution:

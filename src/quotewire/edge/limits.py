@@ -15,9 +15,9 @@ from quotewire.settings import Settings
 CAPACITY = 100_000
 """Addresses, and keys, that are kept without having a connection."""
 
-COMMAND_BURST_S = 4.0
+COMMAND_BURST_S = 2.0
 RATE_BURST_S = 2.0
-FAULT_BURST_S = 10.0
+FAULT_BURST_S = 5.0
 """A bucket holds what its rate gives in that time."""
 
 PLACE_RETRY_S = 10.0

@@ -63,7 +63,7 @@ VARIABLES: tuple[Variable, ...] = (
         "WS_COMMAND_RATE_PER_CLIENT",
         "command_rate_per_client",
         "100",
-        "Messages and pings a second of one connection; four times as many may come at once.",
+        "Messages and pings a second of one connection; twice as many may come at once.",
     ),
     _count(
         "WS_COMMAND_RATE_PER_IP",
@@ -89,7 +89,7 @@ VARIABLES: tuple[Variable, ...] = (
         "WS_FAULT_RATE_PER_IP",
         "fault_rate_per_ip",
         "10",
-        "Connections a second of one address that may be closed for what the client did; ten times as many at once."
+        "Connections a second of one address that may be closed for what the client did; five times as many at once."
         " Beyond that the address waits before it may open another.",
     ),
     _count(

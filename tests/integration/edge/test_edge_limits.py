@@ -59,7 +59,7 @@ async def test_messages_a_second_of_one_connection_then_the_connection_ends(edge
         told: list[str] = []
         while "rate_limited" not in told:
             told.append(await pinged(flood))
-        assert told[:4] == ["pong"] * 4
+        assert told[:2] == ["pong"] * 2
         await flood.text({"type": "subscribe", "ids": [1], "requestId": "r", "timestamp": 7})
         refused = await flood.message()
         assert (refused["code"], refused["retryable"], refused["requestId"]) == ("rate_limited", True, "r")
@@ -79,7 +79,7 @@ async def test_pings_of_the_websocket_protocol_count_as_messages(edge_with: Edge
         frames = []
         while (frame := await flood.frame())[0] == PONG:
             frames.append(frame)
-        assert 4 <= len(frames) <= 6
+        assert 2 <= len(frames) <= 4
         assert frame[0] == TEXT
         messages, code = await flood.ending()
         assert (messages[-1]["code"], code) == ("rate_limited", 4006)
@@ -115,7 +115,7 @@ async def test_an_address_whose_clients_keep_misbehaving_waits(edge_with: EdgeWi
                     continue
                 await bad.send(b"\xff" * 10)
                 assert (await bad.ending())[1] == 1002
-        assert statuses[:10] == [101] * 10
+        assert statuses[:5] == [101] * 5
         assert 429 in statuses
         assert await pinged(neighbour) == "pong"  # who is in, stays in
         async with client_of(edge, "203.0.113.10"):

@@ -98,6 +98,27 @@ async def test_an_upstream_that_fails_is_told_symbol_by_symbol(make_services: Ma
     assert codes == [ErrorCode.UPSTREAM_UNAVAILABLE] * 3
 
 
+async def test_a_list_of_thousands_is_looked_up_in_parts_and_told_whole(make_services: MakeServices) -> None:
+    services = make_services()
+    upstream = services.upstream
+    assert isinstance(upstream, FakeUpstream)
+    names, ids = [f"S{i}" for i in range(1, 301)], list(range(1, 601))
+    results = await services.gate.resolve(names, ids)
+    assert [result.asked for result in results] == [*names, *ids]
+    assert [len(asked) + len(numbers) for _, (asked, numbers) in upstream.calls] == [250, 50, 250, 250, 100]
+
+    async def before(name: str) -> None:
+        if len(upstream.calls) == 7:
+            raise UpstreamUnavailableError("gone")
+
+    upstream.before = before
+    upstream.calls.clear()
+    upstream.calls.extend([("", ((), ()))] * 5)
+    results = await services.gate.resolve(names, ids)
+    assert [result.asked for result in results] == [*names, *ids]
+    assert [result.reason == "gone" for result in results] == [False] * 250 + [True] * 650
+
+
 async def test_an_upstream_that_hangs_is_given_up(make_services: MakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "RESOLVE_DEADLINE_S", 0.01)
     assert await resolve_with(make_services, None) == [ErrorCode.UPSTREAM_UNAVAILABLE] * 3

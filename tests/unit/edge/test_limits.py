@@ -182,12 +182,12 @@ def test_too_many_addresses_push_out_those_heard_longest_ago_but_no_connection()
 
 def test_the_settings_say_the_limits() -> None:
     limits = Limits.of(load({}))
-    assert limits.address == Allowance(5, 25_000, Rate(50, 100.0), Rate(500, 2000.0), Rate(50, 100.0), Rate(10, 100.0))
+    assert limits.address == Allowance(5, 25_000, Rate(50, 100.0), Rate(500, 1000.0), Rate(50, 100.0), Rate(10, 50.0))
     assert limits.key.connections == 100_000
     raised = Limits.of(load({"MAX_CONNECTIONS_PER_IP": "20000"}))
     assert raised.address.handshakes == Rate(50, 20_000.0)  # as many as it may have may come at once
     chosen = Limits.of(load({"MAX_SYMBOLS_PER_IP": "7", "WS_COMMAND_RATE_PER_IP": "3"}))
-    assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 12.0))
+    assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 6.0))
 
 
 def test_a_new_account_is_idle() -> None:
