@@ -304,7 +304,7 @@ def test_no_message_repeats_a_secret(name: str, text: str) -> None:
 
 
 def test_no_repr_shows_a_secret() -> None:
-    long = {name: "s3cr3t-0123456789" for name in ("QUOTEWIRE_ADMIN_TOKEN", "QUOTEWIRE_TOKEN_KEY")}
+    long = dict.fromkeys(("QUOTEWIRE_ADMIN_TOKEN", "QUOTEWIRE_TOKEN_KEY"), "s3cr3t-0123456789")
     settings = load({"QUOTEWIRE_PERSONS": "alice=s3cr3t", "QUOTEWIRE_VAULT_KEY": "s3cr3t too", **long})
     assert settings.persons == {"alice": "s3cr3t"}
     assert "s3cr3t" not in f"{settings} {settings!r}"

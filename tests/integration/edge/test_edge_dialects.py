@@ -247,6 +247,7 @@ async def test_the_connection_id_is_returned_and_kept(edge: EdgeGateway, path: s
         await client.text({"type": "hello", "token": edge.token()})
         assert (await client.message())["connectionId"] == "ws-9-q"
         (connection,) = edge.gate.connections
+        assert isinstance(connection, Connection)
         assert (connection.connection_id, connection.client_version) == ("ws-9-q", "1.2")
 
 
@@ -264,6 +265,7 @@ async def test_hello_may_name_the_connection_where_headers_cannot(edge: EdgeGate
         welcome = await welcomed(edge, client, connectionId="ws-1764000000000-k3v9x0a1b", clientVersion="3.1")
         assert welcome["connectionId"] == "ws-1764000000000-k3v9x0a1b"
         (connection,) = edge.gate.connections
+        assert isinstance(connection, Connection)
         assert connection.client_version == "3.1"
 
 
