@@ -130,3 +130,26 @@ def test_whatever_joins_and_ends_the_last_word_is_the_last_content(
 
     passed = run(truth, turns())
     assert passed[-1] == truth[-1]
+
+
+def test_what_waits_and_turns_out_to_be_older_is_not_passed_on_when_its_stream_is_alone() -> None:
+    def content(bid: float, volume: int) -> QuotePatch:
+        return QuotePatch(symbol_id=1, bid_price=bid, volume=volume, last_trade_time="2026-03-03T10:00:00-05:00")
+
+    open_streams = {"alice", "bob"}
+    twins = Twins(lambda stream, symbol_id: stream in open_streams)
+    book = Book(1)
+
+    def hear(stream: str, patch: QuotePatch, now: float, since: float) -> Heard:
+        heard = twins.hear(stream, patch, book.get(1), now, since)
+        if heard is Heard.NEW:
+            book.apply(patch, source=Source.STREAM, received_at_ms=0, freshness=Freshness.LIVE)
+        return heard
+
+    assert hear("alice", content(1.0, 5), 100.0, 99.0) is Heard.NEW
+    assert hear("alice", content(2.0, 5), 103.0, 99.0) is Heard.NEW
+    assert hear("bob", content(1.0, 5), 103.1, 102.0) is Heard.HELD  # is he behind alice, or ahead of her?
+    assert hear("alice", content(2.0, 6), 103.2, 99.0) is Heard.NEW  # behind
+    open_streams.remove("alice")
+
+    assert twins.due(103.2 + HOLD_S) == []

@@ -65,7 +65,7 @@ class Stage(Simulation):
 
 
 @contextlib.asynccontextmanager
-async def staged(data_dir: Path, *persons: str, symbols: int = 4, **nature: Any) -> AsyncIterator[Stage]:
+async def staged(data_dir: Path, *persons: str, symbols: int = 12, **nature: Any) -> AsyncIterator[Stage]:
     steady = {"wants_change": False, "pace_s": 1.0, "jitter_s": 0.0}
     world = Nature(persons=persons, symbols=symbols, wanted=symbols, **{**steady, **nature})
     stage = Stage(Timetable(1, world, ()), data_dir)
@@ -192,7 +192,7 @@ def test_each_thing_that_happens_is_one_event_in_log_metric_and_report(
             happened = told(stage) - before
             assert happened["stream", "closed_by_peer"] == 2
             assert happened["failover", "person_failed"] == 2
-            assert happened["reconnect", "closed_by_peer"] == 1
+            assert happened["reconnect", "closed_by_peer"] == 2
             assert happened["token", "requested"] == 1
             logged = Counter(
                 (str(record.__dict__["event"]).removeprefix("upstream."), record.__dict__["reason"])

@@ -77,7 +77,7 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "symbol_mute": "REST has a newer quote than the stream of one symbol; asked for again",
         "still_mute": "that did not help; its stream is opened anew",
         "stream_mute": "the stream says nothing and REST has newer quotes; opened anew",
-        "gap": "symbols whose stream is back, but has not spoken of them, were asked for over REST",
+        "gap": "symbols of which their stream, new or back, has not spoken were asked for over REST",
     },
     "Calls and breakers": {
         "upstream": "Questrade failed",

@@ -228,13 +228,18 @@ class Tape:
         return changed
 
     def gaps(self) -> dict[int, Gap]:
-        """Symbols whose stream is back after a gap and has not spoken of them, where that keeps them recovering."""
+        """Symbols whose stream is back after a gap and has not spoken of them, where that keeps them recovering; and
+        those of which a stream has said nothing since it was first asked for them.
+        """
         found: dict[int, Gap] = {}
         for symbol_id, line in self._lines.items():
-            if line.lost_at is not None and line.road is Road.UP:
-                quote = self.book.get(symbol_id)
-                if quote is not None and quote.freshness is Freshness.RECOVERING:
-                    found[symbol_id] = Gap(line.lost_at, line.road_since)
+            if line.road is not Road.UP:
+                continue
+            quote = self.book.get(symbol_id)
+            if quote is None:
+                found[symbol_id] = Gap(line.road_since, line.road_since)
+            elif line.lost_at is not None and quote.freshness is Freshness.RECOVERING:
+                found[symbol_id] = Gap(line.lost_at, line.road_since)
         return found
 
     def forget(self, symbol_ids: Iterable[int]) -> None:

@@ -244,6 +244,8 @@ class Twins:
         place.is_sure, place.maybe = False, possible
         if newest in possible:
             return Heard.SEEN  # clients have an equal one
+        if self._order(line, patch, current, now) < 0:
+            return Heard.SEEN
         return self._hold(line, place, stream, patch, now)
 
     def _floor(self, line: _Line, stream: Hashable) -> int:
@@ -273,6 +275,8 @@ class Twins:
             if follows:
                 place.settle(follows[0])  # a trade is in between: there is only one place like that
             return Heard.SEEN
+        if order == 0 and not self._is_alone(line, place, patch.symbol_id):
+            return self._hold(line, place, stream, patch, now)
         self._ahead = self._fresh(line, place)
         for waited in self._ahead:
             self._append(line, waited, now)
@@ -345,6 +349,8 @@ class Twins:
                 place.held_at = now
             else:
                 place.held_at = now
+                while place.held and _is_older(place.held[0], patch):
+                    place.held.popleft()
 
     def _is_alone(self, line: _Line, place: _Place, symbol_id: int) -> bool:
         """Whether all others that carry the symbol, if there are any, wait with the same."""
@@ -352,3 +358,14 @@ class Twins:
             other is place or (other.held and other.last == place.last) or not self._carries(stream, symbol_id)
             for stream, other in line.places.items()
         )
+
+
+def _is_older(one: QuotePatch, other: QuotePatch) -> bool:
+    """Whether trades tell that one content comes before another."""
+    volumes, times = (one.volume, other.volume), (one.last_trade_time, other.last_trade_time)
+    if not (isinstance(volumes[0], int) and isinstance(volumes[1], int)):
+        return False
+    if not (isinstance(times[0], str) and isinstance(times[1], str)):
+        return False
+    days = times[0][:10], times[1][:10]
+    return days[0] < days[1] or (days[0] == days[1] and volumes[0] < volumes[1])

@@ -5,7 +5,7 @@ import pytest
 from quotewire.market.calendar import TORONTO
 from quotewire.market.freshness import Road
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
-from quotewire.upstream.tape import Moment, Tape
+from quotewire.upstream.tape import Gap, Moment, Tape
 
 OPEN = datetime(2026, 3, 3, 10, 0, tzinfo=TORONTO)
 
@@ -179,3 +179,13 @@ def test_what_waits_behind_another_stream_is_passed_on_whole_and_within_a_second
     assert tape.due(moment(1.4)) == []
     (quote,) = tape.due(moment(1.5))
     assert (quote.bid_price, quote.freshness) == (2.0, Freshness.LIVE)
+
+
+def test_a_symbol_of_which_a_new_stream_says_nothing_is_a_gap_until_something_is_known(tape: Tape) -> None:
+    tape.turn([1, 2], Road.UP, moment(3))
+    tape.streamed("alice", [patch(bid_price=1.0)], moment(3.1))
+
+    assert tape.gaps() == {2: Gap(moment(3).mono, moment(3).mono)}
+
+    tape.polled([patch(2, bid_price=2.0)], moment(5))
+    assert tape.gaps() == {}
