@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection
 
+from quotewire.edge.websocket import Connection
 from tests.integration.edge.conftest import EdgeWith
 from tests.integration.edge.gateway import EdgeGateway, crowd, raw, until
 from tests.wire_samples import masked, upstream
