@@ -121,7 +121,13 @@ class Keeper:
         token = self._tokens.get(person)
         if token is None:
             return f"there is no person {person}"
-        return self._logins[person].host_error or advice(person, token) or token.last_error
+        return self._logins[person].host_error or advice(person, token) or token.last_error or self._refusal(person)
+
+    def _refusal(self, person: str) -> str:
+        if not self._is_refused(person):
+            return ""
+        wait_s = max(self._logins[person].retry_at - self._now(), 0.0)
+        return f"Questrade refused {person}'s access token before its time; it is replaced in {wait_s:.0f} s"
 
     def is_dead(self, person: str) -> bool:
         """Whether only the operator can help."""

@@ -164,6 +164,7 @@ async def test_tokens_refused_young_are_replaced_ever_more_seldom(bench: Bench) 
         with pytest.raises(AccessTokenError, match="next refresh"):
             await bench.keeper.renew("alice", f"access-{number}")
         assert bench.keeper.access("alice") is None, "a refused token is used no more"
+        assert "refused alice's access token" in bench.keeper.last_error("alice"), "and the operator is told"
         while len(bench.exchanges) == number:
             bench.now += 1
             with contextlib.suppress(AccessTokenError):
