@@ -19,7 +19,7 @@ _msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Form(Enum):
-    """The wire forms a quote is framed in; the values index `EncodedQuote`'s frames."""
+    """The wire forms a quote is framed in."""
 
     NATIVE = 0
     PLAIN = 1
@@ -28,7 +28,7 @@ class Form(Enum):
 
 
 _TYPED = b'{"type":"quotes","quotes":['
-_OPENING = {Form.NATIVE: _TYPED, Form.PLAIN: b'{"quotes":[', Form.EVENTS: _TYPED}
+_PLAIN = b'{"quotes":['
 
 
 def message_frame(form: Form, payload: bytes) -> bytes:
@@ -77,11 +77,13 @@ def quotes_frame(form: Form, bodies: Iterable[bytes], *, skipped: int = 0, lag_m
     """Frame one message that carries these encoded quotes; what the plain dialect has no key for is left out."""
     if form is Form.MSGPACK:
         return frame(BINARY, _msgpack_quotes(tuple(bodies), skipped, lag_ms))
-    told = b"]"
-    if form is not Form.PLAIN:
+    told = b"]}"
+    if (skipped or lag_ms) and form is not Form.PLAIN:
+        told = b"]"
         told += b',"skipped":%d' % skipped if skipped else b""
         told += b',"lagMs":%d' % lag_ms if lag_ms else b""
-    return message_frame(form, _OPENING[form] + b",".join(bodies) + told + b"}")
+        told += b"}"
+    return message_frame(form, b"".join((_PLAIN if form is Form.PLAIN else _TYPED, b",".join(bodies), told)))
 
 
 def _msgpack_quotes(bodies: tuple[bytes, ...], skipped: int, lag_ms: int) -> bytes:
@@ -118,12 +120,7 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
     symbol_id: int = 0
     epoch: int = 0
     sequence: int = 0
-    _json: bytes | None = None
-    _packed: bytes | None = None
-    _native_frame: bytes | None = None
-    _plain_frame: bytes | None = None
-    _packed_frame: bytes | None = None
-    _views: dict[tuple[Hashable, ...], bytes] | None = None
+    _made: dict[tuple[Hashable, ...], bytes] = {}  # one for each: msgspec copies an empty default
 
     def __post_init__(self) -> None:
         quote = self.quote
@@ -131,8 +128,7 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
 
     def shed(self) -> None:
         """Let go of the bytes, which are made again if need be: what is kept for long is the quote alone."""
-        self._json = self._packed = None
-        self._native_frame = self._plain_frame = self._packed_frame = self._views = None
+        self._made = {}
 
     @property
     def object(self) -> bytes:
@@ -141,50 +137,32 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
 
     def body(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote alone, or this selection of it."""
-        if fields is not None:
-            key = (form is Form.MSGPACK, fields)
-            made = None if self._views is None else self._views.get(key)
-            return made or self._view(key, lambda: encode_quote(self.quote, form, fields))
-        if form is Form.MSGPACK:
-            if self._packed is None:
-                self._packed = encode_quote(self.quote, form)
-            return self._packed
-        if self._json is None:
-            self._json = encode_quote(self.quote, form)
-        return self._json
+        key = (form is Form.MSGPACK, fields)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = encode_quote(self.quote, form, fields)
+        return made
 
     def delta(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, an older quote of the symbol."""
         key = (form is Form.MSGPACK, fields, base.epoch, base.sequence)
-        return self._view(key, lambda: encode_delta(self.quote, base, form, fields))
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = encode_delta(self.quote, base, form, fields)
+        return made
 
     def frame(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote, or this selection of it, as a framed message."""
-        if fields is not None:
-            return self._view((form, fields), lambda: quotes_frame(form, (self.body(form, fields),)))
-        if form is Form.NATIVE:
-            if self._native_frame is None:
-                self._native_frame = quotes_frame(form, (self.body(form),))
-            return self._native_frame
-        if form is Form.PLAIN:
-            if self._plain_frame is None:
-                self._plain_frame = quotes_frame(form, (self.body(form),))
-            return self._plain_frame
-        if form is Form.EVENTS:
-            return self._view((form,), lambda: quotes_frame(form, (self.body(form),)))
-        if self._packed_frame is None:
-            self._packed_frame = quotes_frame(form, (self.body(form),))
-        return self._packed_frame
+        key = (form._name_, fields)  # what an enum hashes by, without its way there
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = quotes_frame(form, (self.body(form, fields),))
+        return made
 
     def delta_frame(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, as a framed message."""
-        key = (form, fields, base.epoch, base.sequence)
-        return self._view(key, lambda: quotes_frame(form, (self.delta(form, base, fields),)))
-
-    def _view(self, key: tuple[Hashable, ...], make: Callable[[], bytes]) -> bytes:
-        if self._views is None:
-            self._views = {}
-        made = self._views.get(key)
+        key = (form._name_, fields, base.epoch, base.sequence)
+        made = self._made.get(key)
         if made is None:
-            made = self._views[key] = make()
+            made = self._made[key] = quotes_frame(form, (self.delta(form, base, fields),))
         return made
