@@ -59,10 +59,11 @@ def encode_quote(quote: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...]
 def encode_delta(quote: Quote, base: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...] | None = None) -> bytes:
     """Encode what a client that has `base` must change to have `quote`: the position and the changed fields."""
     names, read = _selection(fields)
-    told: dict[str, object] = {
-        name: new for name, new, old in zip(names, read(quote), read(base), strict=True) if new != old
-    }
-    told |= {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence, "delta": True}
+    told: dict[str, object] = {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence}
+    told["delta"] = True
+    for name, new, old in zip(names, read(quote), read(base), strict=True):
+        if new != old:
+            told[name] = new
     if form is not Form.MSGPACK:
         return _json(told)
     return _msgpack({name: _finite(value) for name, value in told.items()})

@@ -1,11 +1,22 @@
 """Quotes as bytes: Questrade's names, one encoding for all, one frame a dialect."""
 
 import msgspec
+import pytest
 
 from quotewire.wire import codec
-from quotewire.wire.codec import EncodedQuote, Form, encode_quote, quotes_frame, skipped_frame
+from quotewire.wire.codec import (
+    EncodedQuote,
+    Form,
+    encode_delta,
+    encode_quote,
+    gaps_frame,
+    quotes_frame,
+    skipped_frame,
+)
 from quotewire.wire.frames import text_frame
 from quotewire.wire.messages import Quotes
+from quotewire.wire.options import Cause, Gap
+from tests.hub_clients import messages
 from tests.wire_samples import quote
 
 
@@ -46,3 +57,63 @@ def test_an_update_is_encoded_once_and_framed_once_a_form() -> None:
     assert update.frame(Form.PLAIN) is update.frame(Form.PLAIN)
     assert update.object is update.object
     assert update.frame(Form.PLAIN) == quotes_frame(Form.PLAIN, [codec.encode_quote(update.quote)])
+
+
+def test_a_price_without_a_number_is_nil_in_messagepack_too() -> None:
+    for fields in (None, ("bidPrice",)):
+        told = msgspec.msgpack.decode(encode_quote(quote(1, bid_price=float("nan")), Form.MSGPACK, fields))
+        assert told["bidPrice"] is None
+    delta = encode_delta(quote(1, 2, bid_price=float("inf")), quote(1, bid_price=1.0), Form.MSGPACK)
+    assert msgspec.msgpack.decode(delta)["bidPrice"] is None
+
+
+def test_an_update_knows_its_place_in_the_count() -> None:
+    update = EncodedQuote(quote(5, 9, epoch=3))
+    assert (update.symbol_id, update.epoch, update.sequence) == (5, 3, 9)
+
+
+def test_a_selection_and_a_delta_are_made_once_each() -> None:
+    base, update = quote(1, 1, volume=1), EncodedQuote(quote(1, 2, volume=2))
+    fields = ("bidPrice", "volume")
+    for form in Form:
+        assert update.frame(form, fields) is update.frame(form, fields)
+        assert update.body(form, fields) is update.body(form, fields)
+        assert update.delta_frame(form, base, fields) is update.delta_frame(form, base, fields)
+    assert update.delta_frame(Form.NATIVE, base) != update.delta_frame(Form.NATIVE, quote(1, 0, volume=2))
+    assert update.body(Form.NATIVE, fields) is update.body(Form.PLAIN, fields)
+
+
+def test_what_was_shed_is_made_again() -> None:
+    update = EncodedQuote(quote(1))
+    before = update.frame(Form.NATIVE)
+    update.shed()
+    assert update.frame(Form.NATIVE) == before
+    other = EncodedQuote(quote(2))
+    assert other.frame(Form.NATIVE) != before
+
+
+@pytest.mark.parametrize("form", [Form.NATIVE, Form.MSGPACK])
+def test_gaps_are_told_in_the_words_of_the_protocol(form: Form) -> None:
+    gap = Gap("S1", 1, 7, 3, 5, None, 1_764_000_000_000, Cause.SLOW)
+    (told,) = messages(gaps_frame(form, [gap]))
+    assert told == {
+        "type": "gap",
+        "gaps": [
+            {
+                "symbol": "S1",
+                "symbolId": 1,
+                "epoch": 7,
+                "from": 3,
+                "to": 5,
+                "since": None,
+                "until": 1_764_000_000_000,
+                "cause": "slow",
+            }
+        ],
+    }
+
+
+def test_the_lag_is_told_with_what_was_skipped() -> None:
+    for form in (Form.NATIVE, Form.MSGPACK):
+        assert messages(skipped_frame(3, form, 250)) == [{"type": "quotes", "quotes": [], "skipped": 3, "lagMs": 250}]
+    assert messages(quotes_frame(Form.PLAIN, [], skipped=3, lag_ms=250)) == [{"quotes": []}]
