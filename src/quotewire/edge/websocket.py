@@ -7,7 +7,7 @@ go from the hub straight to `transport.write`; nothing of them passes through he
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from quotewire.edge.gate import Admitted, Gate
@@ -61,6 +61,9 @@ FAULTS = frozenset(CLOSES) - {
     CloseCode.SLOW_CONSUMER,
 }
 """Closes that are the client's fault: an address that has many of them waits before it may open another connection."""
+
+READ_AT_ONCE, SERVED_AT_ONCE = 8192, 16
+"""Bytes read and messages served of one connection before all others have a turn."""
 
 FLOODED = frozenset({CloseCode.LIMIT_REACHED, CloseCode.TOO_MANY_ERRORS})
 """Closes after which nothing more is read: there would be much of it."""
@@ -137,13 +140,33 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read frames and act on them, in order."""
-        now = self._loop.time()
-        self._session.heard(now)
+        self._session.heard(self._loop.time())
+        self._serve((), data, waiting=False)
+
+    def _serve(self, events: Sequence[FrameEvent], data: bytes, *, waiting: bool = True) -> None:
+        """Act on these, then on what the bytes hold: a part now, the rest when everybody else had a turn.
+
+        Until then, `waiting`, nothing more is read.
+        """
+        transport, now = self._transport, self._loop.time()
+        if transport is None or self._close_code in FLOODED:
+            return
         try:
-            for event in self._reader.feed(data):
+            if not events:
+                events, data = self._reader.feed(data[:READ_AT_ONCE]), data[READ_AT_ONCE:]
+            for event in events[:SERVED_AT_ONCE]:
                 self._frame(event, now)
         except Exception as error:  # noqa: BLE001  the edge of this connection; `failed` reports it
             self.failed("data_received", error)
+            events, data = (), b""
+        events = events[SERVED_AT_ONCE:]
+        if transport.is_closing() or self._close_code in FLOODED:
+            return
+        if events or data:
+            transport.pause_reading()
+            self._loop.call_soon(self._serve, events, data)
+        elif waiting:
+            transport.resume_reading()
 
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""

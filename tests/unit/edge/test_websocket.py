@@ -27,6 +27,7 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = self.aborted = False
+        self.reading = True
         self.waiting = 0
 
     def write(self, data: Any) -> None:
@@ -37,6 +38,15 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.closed or self.aborted
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def get_write_buffer_size(self) -> int:
         return self.waiting
@@ -320,3 +330,44 @@ async def test_a_defect_upstream_of_the_hub_costs_no_place_in_the_count(services
         connection.connection_lost(None)
     assert services.gate.connections == set()
     assert not services.gate.limiter.seats
+
+
+async def test_one_that_sends_much_is_served_in_parts_and_in_order(services: Services) -> None:
+    connection, transport = enter(services)
+    connection.data_received(b"".join(text({"type": "ping", "timestamp": number}) for number in range(50)))
+    served = [message["timestamp"] for message in transport.told()]
+    assert served == list(range(websocket.SERVED_AT_ONCE))
+    taken_in_meanwhile = transport.reading
+    await turns(3)
+    assert (taken_in_meanwhile, transport.reading) == (False, True)
+    assert [message["timestamp"] for message in transport.told()] == list(range(websocket.SERVED_AT_ONCE, 50))
+
+
+async def test_a_long_message_in_one_piece_is_one_message(services: Services) -> None:
+    connection, transport = enter(services)
+    padding = "x" * (5 * websocket.READ_AT_ONCE)
+    connection.data_received(text({"type": "ping", "timestamp": 1, "more": padding}) + text({"type": "ping"}))
+    assert transport.told() == []
+    await turns(8)
+    assert len(transport.told()) == 2
+    assert transport.reading
+
+
+async def test_nothing_more_is_served_of_a_flood_that_was_ended(services: Services) -> None:
+    connection, transport = enter(services)
+    connection.data_received(text({"type": "shout"}) * 100)
+    await turns(10)
+    codes, close = transport.ending()
+    assert (len(codes), codes[-1], close) == (21, "too_many_errors", CloseCode.TOO_MANY_ERRORS)
+    assert not transport.reading
+    connection.data_received(text({"type": "ping"}))
+    assert transport.written == b""
+
+
+async def test_what_waits_to_be_served_is_let_go_with_the_connection(services: Services) -> None:
+    connection, transport = enter(services)
+    connection.data_received(text({"type": "ping"}) * 100)
+    connection.connection_lost(None)
+    transport.frames()
+    await turns()
+    assert transport.written == b""
