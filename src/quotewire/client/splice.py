@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from quotewire.market.quote import Freshness, Quote
+from quotewire.market.quote import Freshness, Quote, Source
 from quotewire.wire.options import QUOTE_FIELDS, Gap
 
 KEPT = 256
@@ -61,6 +61,12 @@ class Strand:
         if not self.seen or self.seen[-1] != told:
             self.seen.append(told)
 
+    def hold(self, quote: Quote) -> None:
+        """The second connection brought it, and it has no place yet."""
+        if self.held and not _steady(self.held[-1]):
+            self.held.clear()  # what lies between it and this one the second gateway may have missed
+        self.held.append(quote)
+
     def join(self, news: News) -> None:
         """Find where what is held stands in what was seen, and pass on what of it is new."""
         firsts = _changes(self.held)
@@ -101,6 +107,13 @@ class Strand:
         last, self.last = self.last, quote
         known = last is not None and content(last) == told and last.freshness is quote.freshness
         (news.known if known else news.new).append(quote)
+
+
+def _steady(quote: Quote) -> bool:
+    """Whether that gateway's own road to Questrade stands: what follows follows without a hole."""
+    if quote.freshness in (Freshness.CLOSED, Freshness.HALTED):
+        return True
+    return quote.source is Source.STREAM and quote.freshness in (Freshness.LIVE, Freshness.QUIET)
 
 
 def _changes(quotes: Sequence[Quote]) -> list[tuple[Content, int]]:
@@ -149,7 +162,7 @@ class Splice:
             elif strand.joined:
                 strand.pass_on(quote, news)
             else:
-                strand.held.append(quote)
+                strand.hold(quote)
         return news
 
     def gaps(self, gaps: Iterable[Gap]) -> list[Gap]:
@@ -171,7 +184,7 @@ class Splice:
                 continue
             if self._alike:
                 strand.release(news, joining=False)
-            elif strand.held:
+            elif strand.held and _steady(strand.held[-1]):
                 strand.join(news)
         return news
 

@@ -441,6 +441,19 @@ def test_a_gateway_that_is_cold_is_waited_for(peer: Peer) -> None:
     assert latest == anew(2, 0.6)
 
 
+def test_a_gateway_whose_own_road_does_not_stand_is_waited_for(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    fetched = msgspec.structs.replace(anew(1, 0.5), source=Source.POLL, freshness=Freshness.RECOVERING)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[fetched]), second)
+    for sequence in (5, 6, 7):
+        peer.hear(wire.Quotes(quotes=[counted(sequence, sequence / 10)]), first)
+    assert peer.of(do.Close) == []
+    peer.hear(wire.Quotes(quotes=[anew(2, 0.7)]), second)
+    assert [close.socket for close in peer.of(do.Close)] == [first]
+    peer.hear(wire.Quotes(quotes=[anew(3, 0.8)]))
+    assert taken(reader) == [(1, 5, 0.5), (1, 6, 0.6), (1, 7, 0.7), (9, 3, 0.8)]
+
+
 def test_what_cannot_be_joined_is_told_as_a_gap_just_before_the_first_is_closed(peer: Peer) -> None:
     reader, first, second, request_id = crossing(peer)
     peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.9)]), second)
