@@ -167,18 +167,19 @@ class Hub:
             if self._gathered >= MAX_GATHERED:
                 self._write_all()
         if self._gathered and not self._flush_scheduled:
-            self._flush_scheduled = True
-            self._schedule(self._window.pause(now, now), self.flush)
+            self._flush_later(now, now)
 
     def flush(self) -> None:
         """Let every client that is owed something have it: in one go, or slice by slice where that takes long."""
-        began = self._clock()
-        done = self._slice(began)
-        if done and not self._gathered:
-            self._flush_scheduled = False
-            return
-        now = self._clock()
-        self._schedule(self._window.pause(now, now if done else self._round_began), self.flush)
+        self._flush_scheduled = False
+        try:
+            self._slice(self._clock())
+        finally:  # a defect met on the way is not the others': they are owed theirs
+            now = self._clock()
+            if self._seats.in_round:
+                self._flush_later(now, self._round_began)
+            elif self._gathered:
+                self._flush_later(now, now)
 
     def forget(self, symbol_ids: Iterable[int]) -> None:
         """The upstream follows these no longer: what is known of them grows old and is dropped."""
@@ -233,8 +234,12 @@ class Hub:
                 self._told = wanted
                 self._on_wanted(wanted)
 
-    def _slice(self, began: float, *, length_s: float = SLICE_S) -> bool:
-        """Go on with the round over the clients, or begin one; tells whether it is done."""
+    def _flush_later(self, now: float, waiting_since: float) -> None:
+        self._flush_scheduled = True
+        self._schedule(self._window.pause(now, waiting_since), self.flush)
+
+    def _slice(self, began: float, *, length_s: float = SLICE_S) -> None:
+        """Go on with the round over the clients, or begin one."""
         if not self._seats.in_round:
             self._round_began = began
             self._gathered = 0
@@ -245,7 +250,6 @@ class Hub:
         if done:
             self._round_s = ended - self._round_began
             self._wake_later()
-        return done
 
     def _write_all(self) -> None:
         """Finish the round there may be, and do a whole one."""

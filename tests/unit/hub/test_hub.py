@@ -163,6 +163,28 @@ def test_one_whose_write_fails_is_told_so_and_the_others_are_served() -> None:
     assert clients[0].sequences() == clients[2].sequences() == [(1, 1)]
 
 
+def test_not_even_a_defect_in_reporting_a_defect_keeps_the_others_from_their_quotes() -> None:
+    world = World()
+    clients = [world.client(1, i) for i in range(2, 7)]
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("a defect")
+
+    def fail_again(where: str, error: Exception) -> None:
+        raise error
+
+    clients[2].write, clients[2].failed = fail, fail_again  # type: ignore[method-assign]
+    world.hub.publish([quote(1, 1)])
+    with pytest.raises(RuntimeError):
+        world.turn()
+    world.sleep(1)
+    world.hub.detach(clients[2])
+    world.hub.publish([quote(1, 2)])
+    world.sleep(1)
+    for client in (*clients[:2], *clients[3:]):
+        assert client.sequences() == [(1, 1), (1, 2)]
+
+
 def test_the_upstreams_state_goes_to_every_client_attached() -> None:
     world = World()
     alice, bob = world.client(), world.client()
