@@ -196,3 +196,26 @@ async def test_a_second_sigterm_ends_the_wait(simulate: Start, serve: Start, tmp
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert follower.closes == [1001]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_an_operator_sends_it_away_over_http(workers: str, simulate: Start, serve: Start, tmp_path: Path) -> None:
+    admin = "0123456789-the-operator"
+    questrade = await simulate("--persons", "alice", "--seed", "3", "--rate", "20")
+    environ = {"QUOTEWIRE_ADMIN_TOKEN": admin, "DRAIN_SPREAD_MS": "500", "QUOTEWIRE_WORKERS": workers}
+    program, url = await serve(questrade, tmp_path, **environ)
+    ids = await quotable_ids(url)
+    followers = [Follower(ids[:1]) for _ in range(4)]
+    tasks = [asyncio.create_task(follower.run(url)) for follower in followers]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(follower.begun.wait() for follower in followers))
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        assert (await client.post("/admin/drain")).status_code == 401
+        answer = await client.post("/admin/drain", headers={"Authorization": f"Bearer {admin}"})
+        assert answer.status_code == 202
+    assert await program.ended(15) == 0
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [follower.closes[0] for follower in followers] == [1001] * 4
+    assert not any(admin in line or "Traceback" in line for line in program.errors)
