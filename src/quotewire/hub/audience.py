@@ -111,25 +111,55 @@ class Audiences:
                         audience.slots = {}
                     _add(audience.slots, shape, slots)
             else:
-                append = lane.append
-                for symbol_id in symbol_ids:
-                    _add(self._audience(symbol_id).runs, shape, append)
+                self._add_run(lane.append, shape, symbol_ids)
         return len(self._audiences) > before
+
+    def _add_run(self, append: Append, shape: Shape, symbol_ids: Iterable[int]) -> None:
+        # What subscribing costs is mostly this loop: nothing is called in it that need not be.
+        of = self.of
+        for symbol_id in symbol_ids:
+            audience = of(symbol_id)
+            if audience is None:
+                audience = self._audiences[symbol_id] = Audience(symbol_id)
+            audience.count += 1
+            places = audience.runs.get(shape)
+            if places is None:
+                places = audience.runs[shape] = Places()
+            if places.gone is None:
+                places.here.append(append)
+            else:
+                places.add(append)
 
     def remove_lane(self, lane: Lane, wants: Wants) -> bool:
         """Put no more frames of these symbols in the lane; tells whether any symbol is now wanted by nobody."""
         before = len(self._audiences)
         for options, symbol_ids in wants:
             shape = shape_of(lane.form, options, gaps=lane.gaps)
+            if not shape.latest:
+                self._remove_run(lane.append, shape, symbol_ids)
+                continue
             for symbol_id in symbol_ids:
                 audience = self._audiences[symbol_id]
-                if shape.latest:
-                    assert audience.slots is not None, "a lane in the index is in its symbols' audiences"
-                    _remove(audience.slots, shape, lane.filled())
-                else:
-                    _remove(audience.runs, shape, lane.append)
+                assert audience.slots is not None, "a lane in the index is in its symbols' audiences"
+                _remove(audience.slots, shape, lane.filled())
                 self._discount(audience)
         return len(self._audiences) < before
+
+    def _remove_run(self, append: Append, shape: Shape, symbol_ids: Iterable[int]) -> None:
+        place = id(append)
+        for symbol_id in symbol_ids:
+            audience = self._audiences[symbol_id]
+            places = audience.runs[shape]
+            gone = places.gone
+            if gone is not None and 2 * len(gone) < len(places.here):
+                gone.add(place)
+            else:
+                places.remove(append)
+                if not places.here:
+                    del audience.runs[shape]
+            audience.count -= 1
+            if not audience.count:
+                del self._audiences[symbol_id]
 
     def add_outbox(self, outbox: Outbox, wants: Wants) -> bool:
         """Put updates of these symbols in the outbox; tells whether any symbol is newly wanted."""
@@ -173,10 +203,7 @@ def _add(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:
     places = index.get(shape)
     if places is None:
         places = index[shape] = Places()
-    if places.gone is None:
-        places.here.append(place)
-    else:
-        places.add(place)
+    places.add(place)
 
 
 def _remove(index: dict[Shape, Places[P]], shape: Shape, place: P) -> None:

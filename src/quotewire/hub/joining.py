@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from quotewire.hub.resume import Await, Replay, Restart, judge
 from quotewire.market.history import History
-from quotewire.wire.codec import EncodedQuote, Form
+from quotewire.wire.codec import EncodedQuote, Form, bodies
 from quotewire.wire.options import Gap, Mode, Options, Position
 
 
@@ -34,8 +34,7 @@ def join(
 ) -> Joined:
     """What a client that now wants these symbols is given; `positions` are those it comes back with."""
     if not positions:
-        known = map(latest, symbol_ids)
-        return Joined([update.body(form, options.fields) for update in known if update is not None])
+        return Joined(bodies([known for known in map(latest, symbol_ids) if known is not None], form, options.fields))
     snapshot: list[EncodedQuote] = []
     missed: list[list[EncodedQuote]] = []
     gaps: list[Gap] = []
@@ -64,8 +63,8 @@ def join(
         missed = [updates[-1:] for updates in missed]
     fields = options.fields
     return Joined(
-        [update.body(form, fields) for update in snapshot],
-        [update.body(form, fields) for update in _in_order(missed)],
+        bodies(snapshot, form, fields),
+        bodies(_in_order(missed), form, fields),
         gaps,
         skipped,
         awaited,

@@ -167,3 +167,9 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
         if made is None:
             made = self._made[key] = quotes_frame(form, (self.delta(form, base, fields),))
         return made
+
+
+def bodies(updates: Iterable[EncodedQuote], form: Form, fields: tuple[str, ...] | None) -> list[bytes]:
+    """The bodies of many at once, as for a snapshot."""
+    key = (form is Form.MSGPACK, fields)
+    return [update._made.get(key) or update.body(form, fields) for update in updates]
