@@ -205,9 +205,12 @@ class Watchdog:
             return []
         self._is_doubted = False
         if newer and self._checks_stream:
+            for each in self._symbols.values():
+                each.pace.interrupt()  # a silence that was a fault teaches no pace
             self.stream_up(now)
             return [Reroute(symbol_id, WatchReason.STREAM_MUTE)]
         if newer:
+            symbol.pace.interrupt()
             symbol.repairs = 0
             return self._repair(symbol_id, symbol, WatchReason.SYMBOL_MUTE, now)
         symbol.state = Watch.LISTENING

@@ -69,6 +69,21 @@ def test_the_faster_a_symbol_the_sooner_its_silence_is_told_but_not_within_secon
     assert scene.pass_time(5) == [CheckByQuote((MUTE,))]
 
 
+def test_a_silence_that_was_a_fault_teaches_no_pace() -> None:
+    scene = Scene()
+    usual = scene.dog.expected_s(MUTE)
+    scene.pass_time(45)
+    scene.dog.checked(MUTE, newer=True, now=scene.now)
+    scene.pass_time(20, mute_speaks=True)
+    assert scene.dog.expected_s(MUTE) == pytest.approx(usual), "so that the next one is noticed as soon"
+
+    scene.pass_time(30, busy_speaks=False)
+    checks = [effect for effect in scene.pass_time(15, busy_speaks=False) if isinstance(effect, CheckByQuote)]
+    assert scene.dog.checked(checks[-1].symbol_ids[0], newer=True, now=scene.now)[0].reason is WatchReason.STREAM_MUTE  # type: ignore[union-attr]
+    scene.pass_time(20, mute_speaks=True)
+    assert scene.dog.expected_s(BUSY) == pytest.approx(1.0)
+
+
 def test_repairs_that_do_not_help_end_in_another_road() -> None:
     scene = Scene()
     scene.pass_time(80)
