@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quotewire.client.api import Client, connect
     from quotewire.client.errors import ClientClosedError, GatewayUnreachableError, SymbolError
     from quotewire.client.state import ClientMetrics, ClientState
+    from quotewire.client.sync import SyncClient, connect_sync
     from quotewire.errors import ConfigurationError, QuotewireError
     from quotewire.market.quote import Freshness, Quote, Source
     from quotewire.market.symbol import Symbol
@@ -45,14 +46,17 @@ __all__ = [
     "State",
     "Symbol",
     "SymbolError",
+    "SyncClient",
     "__version__",
     "connect",
+    "connect_sync",
 ]
 
 _HOMES = {
     "quotewire.client.api": ("Client", "connect"),
     "quotewire.client.errors": ("ClientClosedError", "GatewayUnreachableError", "SymbolError"),
     "quotewire.client.state": ("ClientMetrics", "ClientState"),
+    "quotewire.client.sync": ("SyncClient", "connect_sync"),
     "quotewire.errors": ("ConfigurationError", "QuotewireError"),
     "quotewire.market.quote": ("Freshness", "Quote", "Source"),
     "quotewire.market.symbol": ("Symbol",),

@@ -59,11 +59,13 @@ def test_every_example_is_tested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "words"), [(0, ("AAPL", "SHOP.TO")), (1, ("AAPL", "volume None")), (2, ()), (3, ())], ids=str
+    ("block", "words"),
+    [(0, ("AAPL", "SHOP.TO")), (1, ("AAPL", "volume None")), (2, ("connected", "SHOP.TO")), (3, ()), (4, ())],
+    ids=str,
 )
 async def test_every_program_of_the_guide_runs_as_it_is_printed(url: str, block: int, words: tuple[str, ...]) -> None:
     await output(at(url, BLOCKS[block]) + ("" if words else "\nprint('passed')\n"), *(words or ("passed",)))
 
 
 def test_every_program_of_the_guide_is_tested() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5

@@ -1,6 +1,7 @@
 """The Python SDK.
 
 api                          what a user holds: connect, Client
+sync                         the same from ordinary threads: connect_sync, SyncClient
 stream                       the iterators: quotes, states
 host, transport, rest        the shell: tasks and timers, one WebSocket, the HTTP paths
 session, line                pure: the protocol and the connection machine, two of them during a move
