@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from quotewire.edge import drain as d
 
 LOOK_EVERY_S = 0.02
+TOLD_AT_ONCE = 200
+"""Clients told of their turn before all that flows has a turn of its own."""
+
 WAYS = ("told", "closed", "cut")
 """What is done about clients when the gateway leaves; each is counted."""
 
@@ -35,7 +38,11 @@ class Draining:
     def __init__(self, plan: d.Plan, clients: Collection[Leaver]) -> None:
         self._machine = d.Drain(plan)
         self._clients = clients
-        self._due: list[tuple[float, Leaver]] = []  # the latest first
+        # Each in the order of time: not told of their turn yet; to be closed when it comes; or somewhat after it.
+        self._untold: deque[tuple[float, Leaver]] = deque()
+        self._due: deque[tuple[float, Leaver]] = deque()
+        self._patient: deque[tuple[float, Leaver]] = deque()
+        self._patience_s = 0.0
         self._closed: set[Leaver] = set()
         self._asked = asyncio.Event()
         self.gone = asyncio.Event()
@@ -88,18 +95,31 @@ class Draining:
     def _give_turns(self, spread_s: float, patience_s: float, now: float) -> None:
         # In no order at all: those that came together do not leave together.
         clients = random.sample(tuple(self._clients), len(self._clients))
-        for client, after_s in zip(clients, d.turns(len(clients), spread_s), strict=True):
-            told = client.tell_reconnect(int(after_s * 1000), int((after_s + patience_s) * 1000))
-            self.ways["told"] += told
-            self._due.append((now + after_s + (patience_s if told else 0.0), client))
-        self._due.sort(key=lambda due: due[0], reverse=True)
+        after = d.turns(len(clients), spread_s)
+        self._untold.extend((now + after_s, client) for after_s, client in zip(after, clients, strict=True))
+        self._patience_s = patience_s
+        self._tell_some(now)
+
+    def _tell_some(self, now: float) -> None:
+        """Tell the next few of their turns: those whose turn comes first, first."""
+        for _ in range(min(TOLD_AT_ONCE, len(self._untold))):
+            turn_at, client = self._untold.popleft()
+            if client not in self._clients:
+                continue
+            after_s = max(0.0, turn_at - now)
+            if client.tell_reconnect(int(after_s * 1000), int((after_s + self._patience_s) * 1000)):
+                self.ways["told"] += 1
+                self._patient.append((turn_at + self._patience_s, client))
+            else:
+                self._due.append((turn_at, client))
 
     def _close_due(self, now: float) -> None:
-        here = self._clients
-        while self._due and self._due[-1][0] <= now:
-            client = self._due.pop()[1]
-            if client in here:
-                self._close((client,))
+        self._tell_some(now)
+        for queue in (self._due, self._patient):
+            while queue and queue[0][0] <= now:
+                client = queue.popleft()[1]
+                if client in self._clients:
+                    self._close((client,))
 
     def _close(self, clients: Collection[Leaver]) -> None:
         for client in clients:
