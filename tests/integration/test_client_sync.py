@@ -104,7 +104,7 @@ def test_errors_are_those_of_the_asynchronous_client(running: Running) -> None:
         with pytest.raises(quotewire.SymbolError):
             next(client.quotes("NOPE"))
         with pytest.raises(ValueError, match="mode"):
-            client.quotes("AAPL", mode="sometimes")
+            client.quotes("AAPL", mode="sometimes")  # type: ignore[arg-type]
         stream = client.quotes("AAPL")
     with pytest.raises(quotewire.ClientClosedError):
         next(stream)

@@ -58,6 +58,18 @@ async def use() -> None:
         await client.disconnect()
 
 
+def use_threads() -> None:
+    with quotewire.connect_sync("http://127.0.0.1:4005", wait=False, encoding="json") as client:
+        assert_type(client, quotewire.SyncClient)
+        for quote in client.quotes("AAPL", 8049, mode="every", on_gap=missed):
+            assert_type(quote, quotewire.Quote)
+        assert_type(client.latest("AAPL"), quotewire.Quote | None)
+        assert_type(client.snapshot("AAPL"), list[quotewire.Quote])
+        assert_type(client.lookup("AAPL"), dict[str, quotewire.Symbol])
+    quotewire.connect_sync(encoding="xml")  # type: ignore[arg-type]
+    client.quotes("AAPL", mode="sometimes")  # type: ignore[arg-type]
+
+
 def wrong(client: quotewire.Client) -> None:
     client.quotes(1.5)  # type: ignore[arg-type]
     client.quotes("AAPL", on_error="explode")  # type: ignore[arg-type]

@@ -10,31 +10,39 @@ May be used from any thread. Each call waits for its answer; none waits longer t
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
-from quotewire.client.api import DEFAULT_URL, Client, connect
+from quotewire.client.api import Client, connect
 from quotewire.client.entries import SymbolName
 from quotewire.client.errors import ClientClosedError
 from quotewire.client.state import ClientMetrics, ClientState
-from quotewire.client.stream import QuoteStream
+from quotewire.client.stream import OnError, OnGap, QuoteStream
+from quotewire.client.wishes import ModeName
 from quotewire.market.quote import Quote
 from quotewire.market.symbol import Symbol
 from quotewire.wire.messages import SymbolResult
 from quotewire.wire.options import Gap
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 STOP_TIMEOUT_S = 5.0
 
 
-def connect_sync(url: str = DEFAULT_URL, **options: Any) -> "SyncClient":
-    """A client of the gateway at `url`, to be used with `with`. Takes and raises what `connect` does.
+def _synchronous(make: Callable[P, Client]) -> Callable[P, "SyncClient"]:
+    def made(*args: P.args, **keys: P.kwargs) -> "SyncClient":
+        """A client of the gateway at `url`, to be used with `with`. Takes and raises what `connect` does.
 
-    Callbacks (`on_state`, `on_gap`) are called in the client's own thread.
-    """
-    return SyncClient(connect(url, **options))
+        Callbacks (`on_state`, `on_gap`) are called in the client's own thread.
+        """
+        return SyncClient(make(*args, **keys))
+
+    return made
+
+
+connect_sync = _synchronous(connect)
 
 
 class SyncClient:
@@ -84,9 +92,32 @@ class SyncClient:
 
     # --- quotes ---
 
-    def quotes(self, *symbols: SymbolName, **wishes: Any) -> "SyncQuotes":
+    def quotes(
+        self,
+        *symbols: SymbolName,
+        on_error: OnError = "raise",
+        queue_size: int | None = None,
+        fields: Iterable[str] | None = None,
+        max_rate: float = 0.0,
+        delta: bool = False,
+        mode: ModeName = "adaptive",
+        on_gap: OnGap | None = None,
+    ) -> "SyncQuotes":
         """Iterate over quotes of these symbols. Takes and raises what `Client.quotes` does."""
-        return SyncQuotes(self._wait, self._call(lambda: self._client.quotes(*symbols, **wishes)))
+
+        def made() -> QuoteStream:
+            return self._client.quotes(
+                *symbols,
+                on_error=on_error,
+                queue_size=queue_size,
+                fields=fields,
+                max_rate=max_rate,
+                delta=delta,
+                mode=mode,
+                on_gap=on_gap,
+            )
+
+        return SyncQuotes(self._wait, self._call(made))
 
     def latest(self, symbol: SymbolName) -> Quote | None:
         """The last quote of a symbol that is being iterated over; see `Client.latest`."""
