@@ -1,10 +1,11 @@
 """What is told of a run."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benches import plot
+from benches import plot, report
 from benches.report import fill, peer_versions, surroundings, table
 from benches.setting import Outcome, Row, faults, median, spread, summary
 
@@ -84,3 +85,20 @@ def test_the_picture_has_each_line_and_every_point(tmp_path: Path) -> None:
     assert text.count("<circle") == 3
     assert ">ours<" in text
     assert ">1,000<" in text
+
+
+def test_a_run_is_kept_whole_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table -->\n<!-- /table -->\n")
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(report, "PAGE", page)
+    kept = report.write({"x": Outcome([MET], {"deep": {1: [0.123456]}}, ["10 lost"])}, rounds=3, took_s=61.0)
+    told = json.loads(kept.read_text())
+    assert told["measures"]["x"] == {
+        "rows": [["a", ">= 1", "2", True, ""]],
+        "wrong": ["10 lost"],
+        "data": {"deep": {"1": [0.1235]}},
+    }
+    assert (told["about"]["rounds"], told["about"]["took_s"]) == (3, 61)
+    assert kept.name in page.read_text()
+    assert "- 10 lost" in page.read_text()
