@@ -28,7 +28,7 @@ def main() -> int:
         parser.error(f"there is no measure named {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
     setting = prepare(quick=args.quick, rounds=args.rounds, with_peers=not args.without_peers)
     outcomes: dict[str, Outcome] = {}
-    begun = time.monotonic()
+    begun, where = time.monotonic(), report.surroundings()
     for name in args.names or MEASURES:
         print(f"{name} ({time.monotonic() - begun:.0f} s)", flush=True)
         try:
@@ -37,7 +37,7 @@ def main() -> int:
             outcomes[name] = Outcome(wrong=[f"{name} could not be measured: {error}"])
         report.show(outcomes[name])
     if not args.quick and (args.keep or not args.names):
-        kept = report.write(outcomes, rounds=args.rounds, took_s=time.monotonic() - begun)
+        kept = report.write(outcomes, where, rounds=args.rounds, took_s=time.monotonic() - begun)
         print(f"kept in {kept.relative_to(HERE.parent)}, and in docs/performance.md")
     return 1 if any(outcome.wrong for outcome in outcomes.values()) else 0
 

@@ -32,9 +32,9 @@ def verdict(row: Row) -> str:
     return {True: "met", False: "**missed**", None: ""}[row.met]
 
 
-def write(outcomes: dict[str, Outcome], *, rounds: int, took_s: float) -> Path:
-    """Keep everything under `results/`, and fill the table; the file of results."""
-    about = surroundings() | {"rounds": rounds, "took_s": round(took_s)}
+def write(outcomes: dict[str, Outcome], where: dict[str, Any], *, rounds: int, took_s: float) -> Path:
+    """Keep everything under `results/`, and fill the table; the file of results. `where` is from `surroundings`."""
+    about = where | {"rounds": rounds, "took_s": round(took_s)}
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / f"{about['date'][:10]}-{about['machine_slug']}.json"
     everything = {
@@ -102,7 +102,7 @@ def surroundings() -> dict[str, Any]:
         "compiler": _said(["cc", "--version"]),
         "commit": _said(["git", "-C", str(HERE), "describe", "--always", "--dirty"]),
         "peers": peer_versions(),
-        "load_average_at_end": os.getloadavg()[0],
+        "load_average": round(os.getloadavg()[0], 2),
     }
 
 

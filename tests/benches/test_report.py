@@ -92,7 +92,9 @@ def test_a_run_is_kept_whole_and_told(tmp_path: Path, monkeypatch: pytest.Monkey
     page.write_text("<!-- table -->\n<!-- /table -->\n")
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "PAGE", page)
-    kept = report.write({"x": Outcome([MET], {"deep": {1: [0.123456]}}, ["10 lost"])}, rounds=3, took_s=61.0)
+    kept = report.write(
+        {"x": Outcome([MET], {"deep": {1: [0.123456]}}, ["10 lost"])}, surroundings(), rounds=3, took_s=61.0
+    )
     told = json.loads(kept.read_text())
     assert told["measures"]["x"] == {
         "rows": [["a", ">= 1", "2", True, ""]],
