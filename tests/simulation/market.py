@@ -51,11 +51,16 @@ class Market:
         self._contents: dict[int, list[Content]] = {symbol_id: [Content(0)] for symbol_id in self.ids}
         self._traded_at: dict[int, list[float]] = {symbol_id: [0.0] for symbol_id in self.ids}
         self._alike: dict[tuple[int, Content], list[int]] = {(each, Content(0)): [0] for each in self.ids}
+        self._phased_at = float("-inf")
+        self._phase = MarketPhase.CLOSED
         self._turned: set[int] = set()  # halted, or no more, since the last tick
 
     def phase(self, now: float) -> MarketPhase:
         """What the exchange is doing."""
-        return phase_at(EXCHANGE, datetime.fromtimestamp(self.epoch + now, TORONTO))
+        if now != self._phased_at:
+            self._phased_at = now
+            self._phase = phase_at(EXCHANGE, datetime.fromtimestamp(self.epoch + now, TORONTO))
+        return self._phase
 
     def tick(self, now: float, step_s: float) -> list[int]:
         """The symbols that changed within the last `step_s`."""

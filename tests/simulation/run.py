@@ -180,6 +180,9 @@ class Simulation:
         while self.watch.breach is None:
             await asyncio.sleep(LOOK_S)
             self._look()
+            if not self._waiting and self.now < self.table.last_end:
+                self._well_since = None
+                continue
             is_well = self._is_well()
             self._well_since = (self._well_since or self.now) if is_well else None
             if self._well_since is not None and self.now - self._well_since >= STEADY_S:
