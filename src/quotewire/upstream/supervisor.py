@@ -27,7 +27,7 @@ from quotewire.upstream.pool import Standing, Verdict, verdict
 from quotewire.upstream.report import PersonState, Reading, fleet_counters, person_readings, person_report, person_state
 from quotewire.upstream.resolver import Resolution, Resolver
 from quotewire.upstream.session import StreamSession
-from quotewire.upstream.tape import Tape
+from quotewire.upstream.tape import Moment, Tape
 from quotewire.upstream.tuning import DEFAULT, Tuning
 from quotewire.upstream.vault import Vault
 from quotewire.upstream.visitor import Visitor
@@ -35,6 +35,7 @@ from quotewire.upstream.world import REAL, World
 from quotewire.wire.messages import UpstreamState
 
 PASS_S: Final = 1.0  # between two looks at everything
+STOOD_STILL_S: Final = 3.0  # without a look for so long, this process did not run
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
 CLOSE_S: Final = 1.5
 HELD_S: Final = 0.05  # between two looks at quotes that wait for another stream to bring them too
@@ -102,6 +103,7 @@ class Upstream:
             world=world,
         )
         self._resolver = Resolver(self._desk, self._directory)
+        self._ran_at = world.monotonic()
         self._tape = Tape(vault.next_epoch(world.wall), self._exchange_of, self._carries, _owner)
         self._poller = Poller(
             self._desk,
@@ -187,6 +189,7 @@ class Upstream:
     def _look(self) -> None:
         assert self._group is not None
         now = self._world.monotonic()
+        self._notice(self._clock.now())
         self._fleet.follow(self._group)
         for symbol_id in [i for i, until in self._lingering.items() if until <= now]:
             del self._lingering[symbol_id]
@@ -196,6 +199,12 @@ class Upstream:
         self._emit(self._tape.judge_all(self._clock.now()))
         self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
         self._announce()
+
+    def _notice(self, moment: Moment) -> None:
+        """Did this process stand still, stopped or starved? Then what waited in the sockets is not today's."""
+        if moment.mono - self._ran_at > STOOD_STILL_S:
+            self._tape.stood_still(moment)
+        self._ran_at = moment.mono
 
     # --- what the gateway asks ---
 
@@ -314,6 +323,7 @@ class Upstream:
     def on_patches(self, session: StreamSession, patches: list[QuotePatch]) -> None:
         """Data of a stream."""
         moment = self._clock.now()
+        self._notice(moment)
         self._patrol.heard(session, patches, moment.mono)
         stream = (session.person, session.streams_opened)
         self._emit(self._tape.streamed(stream, patches, moment, session.asked_at))

@@ -20,6 +20,9 @@ NEVER: Final = float("-inf")
 OVERTAKEN_S: Final = 15.0
 """For so long after a poll, what a stream brings may be older than what the poll brought."""
 
+CATCHING_UP_S: Final = 2.0
+"""What comes so soon after the process stood still has waited in the socket, nobody knows how long."""
+
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 
 
@@ -75,6 +78,7 @@ class Tape:
         self._doubted: frozenset[int] = frozenset()
         self._phases: dict[str, MarketPhase] = {}
         self._phases_at = float("-inf")
+        self._behind_until = NEVER
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -206,6 +210,10 @@ class Tape:
                 self._judge_into(changed, symbol_id, line, moment)
         return changed
 
+    def stood_still(self, moment: Moment) -> None:
+        """This process did not run until now: what comes next is old, and for a while nothing of it is trusted."""
+        self._behind_until = moment.mono + CATCHING_UP_S
+
     def due(self, moment: Moment) -> list[Quote]:
         """What has waited long enough for another stream to bring it too; the quotes that changed."""
         changed: list[Quote] = []
@@ -281,7 +289,7 @@ class Tape:
             self.updates += 1
 
     def _judge(self, line: Line, phase: MarketPhase, moment: Moment, is_halted: bool) -> Freshness:
-        return judge(
+        freshness = judge(
             road=line.road,
             phase=phase,
             age_s=None if line.data_at is None else moment.mono - line.data_at,
@@ -290,6 +298,8 @@ class Tape:
             expected_s=line.pace.expected_s(phase),
             close_seen=line.close_seen,
         )
+        is_behind = moment.mono < self._behind_until and freshness in TRUSTED
+        return Freshness.RECOVERING if is_behind else freshness
 
     def _is_halted(self, patch: QuotePatch) -> bool:
         if isinstance(patch.is_halted, bool):

@@ -189,3 +189,12 @@ def test_a_symbol_of_which_a_new_stream_says_nothing_is_a_gap_until_something_is
 
     tape.polled([patch(2, bid_price=2.0)], moment(5))
     assert tape.gaps() == {}
+
+
+def test_what_waited_while_the_process_stood_still_is_not_called_live_until_it_has_caught_up(tape: Tape) -> None:
+    tape.streamed("alice", [patch(volume=1)], moment(0))
+    tape.stood_still(moment(20))
+
+    assert freshness(tape.streamed("alice", [patch(volume=2)], moment(20))) == [Freshness.RECOVERING]
+    assert freshness(tape.judge_all(moment(21))) == []
+    assert freshness(tape.streamed("alice", [patch(volume=3)], moment(22.1))) == [Freshness.LIVE]
