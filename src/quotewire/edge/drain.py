@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 from quotewire.errors import IllegalEventError
 
-PATIENCE_S = 2.0
-"""How long a client that was told to move may take to, once its turn came."""
+PATIENCE_S = 4.0
+"""How long a client that was told to move may take, once its turn came: the next gateway may have to open a stream."""
 
 MARGIN_S = 5.0
 """What leaving may take beyond the turns, where nothing else is set."""

@@ -34,8 +34,8 @@ def test_clients_leave_in_turns_and_those_left_are_closed_and_then_cut() -> None
     assert drain.phase == "leaving"
     assert drain.step(Looked(2), 110.0 + PATIENCE_S) == [CloseAll()]
     assert drain.phase == "closing"
-    assert drain.step(Looked(1), 112.5) == []
-    assert drain.step(Looked(1), 112.0 + ANSWER_S) == [Cut()]
+    assert drain.step(Looked(1), 110.5 + PATIENCE_S) == []
+    assert drain.step(Looked(1), 110.0 + PATIENCE_S + ANSWER_S) == [Cut()]
     assert drain.phase == "gone"
 
 
