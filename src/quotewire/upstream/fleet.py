@@ -309,8 +309,10 @@ class Fleet:
             return Rank.WORKING
         if self._is_renewing(person, now):
             return Rank.EAGER
-        is_able = self._keeper.access(person) is not None and now >= session.rivalry.held_until
-        return Rank.EAGER if is_able and self._records[person].is_eager(now) else Rank.RESTING
+        record = self._records[person]
+        if self._keeper.access(person) is None or now < session.rivalry.held_until or not record.is_eager(now):
+            return Rank.RESTING
+        return Rank.TRYING if record.is_trying else Rank.EAGER
 
     def _is_renewing(self, person: str, now: float) -> bool:
         """Whether a refresh of ours is about to end the stream, or did, and it is expected back."""

@@ -26,8 +26,9 @@ class Rank(IntEnum):
 
     FIT = 0  # it works, or nothing speaks against it
     WORKING = 1  # it is up, though it failed a while ago
-    EAGER = 2  # it was merely dropped, and may be tried at once
-    RESTING = 3  # it could not be had
+    TRYING = 2  # it was merely dropped, and is being tried at once
+    EAGER = 3  # it was merely dropped, and may be tried at once
+    RESTING = 4  # it could not be had
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,15 @@ def plan(
 ) -> Assignment:
     """Distribute `wanted` over the bearers, in the order they are preferred, each symbol to `copies` of them.
 
-    Who is fit or working carries everything they can hold; the fit come first, but nothing moves from one who works
-    for that alone. What does not fit in goes to the eager, and what these have no room for to the resting, so that
-    somebody keeps trying; a second copy goes to no resting one, unless there are only these. What fits in nowhere is in
-    nobody's share: it has to be polled. No symbol has a second bearer while another has none. What is `lingering`, for
-    nobody wants it any more, stays where it is as long as that costs no room.
+    Who is fit or working carries everything they can hold; the fit come first, but nothing moves from one who works,
+    or whose stream is about to come up, for that alone. What does not fit in goes to the eager, and what these have no
+    room for to the resting, so that somebody keeps trying; a second copy goes to no resting one, unless there are only
+    these. What fits in nowhere is in nobody's share: it has to be polled. No symbol has a second bearer while another
+    has none. What is `lingering`, for nobody wants it any more, stays where it is as long as that costs no room.
     """
     stages = [
         [bearer for bearer in bearers if bearer.rank in ranks]
-        for ranks in ((Rank.FIT, Rank.WORKING), (Rank.EAGER,), (Rank.RESTING,))
+        for ranks in ((Rank.FIT, Rank.WORKING, Rank.TRYING), (Rank.EAGER,), (Rank.RESTING,))
     ]
     counts = dict.fromkeys(sorted(wanted), 0)
     taken: dict[str, set[int]] = {}

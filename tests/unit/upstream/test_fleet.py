@@ -8,7 +8,7 @@ from quotewire.resilience.lifecycle_types import LifecycleConfig
 from quotewire.testing import virtual
 from quotewire.upstream.chronicle import Chronicle
 from quotewire.upstream.desk import Desk
-from quotewire.upstream.fleet import BRIDGED_S, STABLE_S, SWITCH_OFF_S, Fleet
+from quotewire.upstream.fleet import BRIDGED_S, LONG_OVERLAP_S, OVERLAP_S, STABLE_S, SWITCH_OFF_S, Fleet
 from quotewire.upstream.keeper import Keeper
 from quotewire.upstream.plan import Limits
 from quotewire.upstream.pool import MISSED_S, MISSES, REST_S, TRIES, TRY_AGAIN_S, Record
@@ -80,6 +80,7 @@ class Bench:
         self.keeper = FakeKeeper(*persons)
         self.chronicle = Chronicle()
         self.blocked: set[str] = set()
+        self.unplaced: frozenset[int] = frozenset()
         self.gaps = 0
         self.first_failures: list[str] = []
         self.fleet = Fleet(
@@ -104,7 +105,7 @@ class Bench:
         """Data came."""
 
     def is_placed(self, session: StreamSession, symbol_id: int) -> bool:
-        return True
+        return symbol_id not in self.unplaced
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream turned."""
@@ -157,6 +158,8 @@ def test_of_those_who_all_failed_a_while_ago_one_whose_stream_is_back_carries_ev
     bob.settle()
     bench.fleet.on_stream(bob.as_session)
 
+    bench.now += BRIDGED_S + 0.01
+    bench.fleet.want(WANTED)
     assert bench.counts() == {"alice": 0, "bob": 12}
 
 
@@ -232,6 +235,48 @@ def test_others_stand_in_for_a_stream_that_goes_on_but_takes_nothing_new() -> No
     bench.fleet.want(WANTED)
 
     assert bench.counts() == {"alice": 8, "bob": 3}, "as far as there is room"
+
+
+def test_an_attempt_under_way_is_not_given_up_because_another_is_back_first() -> None:
+    """What the socket already sends would go unread."""
+    bench = Bench("alice", "bob")
+    bench.fleet.want(WANTED)
+    alice, bob = bench.sessions["alice"], bench.sessions["bob"]
+    alice.fails()
+    bob.fails()
+    mine = alice.assigned
+    assert mine
+    bob.works = True
+    bob.settle()
+    bench.fleet.want(WANTED)
+
+    assert alice.assigned == mine
+
+
+def test_a_symbol_leaves_its_old_stream_when_the_new_one_has_carried_it_for_a_while() -> None:
+    bench = Bench("alice", "bob")
+    bench.sessions["bob"].works = False
+    bench.fleet.want(WANTED)
+    alice, bob = bench.sessions["alice"], bench.sessions["bob"]
+    taken: dict[float, frozenset[int]] = {}
+    bob.carried_for = lambda least_s, now: taken.get(least_s, frozenset())  # type: ignore[method-assign]
+    bench.now += BRIDGED_S + 0.01
+    bench.fleet.want(WANTED)
+    assert alice.carried == WANTED
+    bob.works = True
+    bob.settle()
+    assert alice.carried == WANTED
+    assert bench.fleet.is_handing_over
+
+    taken[OVERLAP_S] = bob.carried
+    bench.unplaced = bob.carried
+    bench.fleet.distribute()
+    assert alice.carried == WANTED, "it is not certain yet what bob's stream has brought"
+
+    taken[LONG_OVERLAP_S] = bob.carried
+    bench.fleet.distribute()
+    assert bench.counts() == {"alice": 6, "bob": 6}
+    assert not bench.fleet.is_handing_over
 
 
 def test_where_others_have_room_a_dropped_stream_rests() -> None:

@@ -93,6 +93,12 @@ def test_nothing_moves_from_a_working_stream_but_new_symbols_go_to_the_fit() -> 
     assert shares == {"a": frozenset({1, 2}), "b": frozenset({3, 4})}
 
 
+def test_nothing_moves_from_a_stream_that_is_about_to_come_up() -> None:
+    everybody = ranked(9, a=Rank.TRYING, b=Rank.WORKING)
+
+    assert plan({1, 2, 3}, everybody, {"a": {1}, "b": {2}}) == {"a": frozenset({1}), "b": frozenset({2, 3})}
+
+
 def test_a_second_copy_goes_to_an_eager_one_but_not_to_a_resting_one() -> None:
     fit_and_eager = plan({1, 2}, ranked(9, a=Rank.FIT, b=Rank.EAGER, c=Rank.RESTING), {}, copies=2)
 
