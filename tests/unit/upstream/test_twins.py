@@ -15,7 +15,7 @@ def content(name: str) -> QuotePatch:
 
 def login_of(stream: Hashable) -> Hashable:
     assert isinstance(stream, tuple)
-    return stream[0]
+    return str(stream[0])
 
 
 class Bench:
