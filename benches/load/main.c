@@ -172,7 +172,7 @@ static void do_run(const struct args *a) {
     feed.raw_full = arg_int(a, "full", 0);
     feed_expect((uint32_t)receivers);
     seconds = atof(arg(a, "seconds", "3"));
-    drain_us = (int64_t)(atof(arg(a, "drain", "5")) * 1e6);
+    drain_us = (int64_t)(atof(arg(a, "drain", "20")) * 1e6);
     until = now_us() + (int64_t)(atof(arg(a, "settle", "1")) * 1e6);
     doing = SETTLING;
     clear_counts();

@@ -64,7 +64,8 @@ def _theirs(setting: Setting, peer: rivals.Peer) -> Figures:
 
 
 def _per_core_second(found: list[Figures]) -> float:
-    return 1e6 / median(found, "cpu_us_per_delivery")
+    # The kernel counts in hundredths of a second: a quick run may have taken none.
+    return 1e6 / max(median(found, "cpu_us_per_delivery"), 0.01)
 
 
 def _rows(runs: dict[str, list[Figures]], missing: dict[str, str]) -> list[Row]:

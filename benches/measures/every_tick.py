@@ -17,9 +17,9 @@ def run(setting: Setting) -> Outcome:
     with setting.gateway(1000) as (load, _):
         load.connect("all", clients, symbols=SYMBOLS, extra=EVERY)
         load.connect("stalled", STALLED, kind="stalled", symbols=1000, pick="same", extra=EVERY)
-        answer = load.call("run", rate=QUOTES_PER_S, seconds=setting.seconds(8), settle=setting.settle_s, drain=10)
+        answer = load.call("run", rate=QUOTES_PER_S, seconds=setting.seconds(8), settle=setting.settle_s)
         load.call("wake", group="stalled")
-        woken = load.call("run", rate=QUOTES_PER_S / 50, seconds=setting.seconds(2), settle=setting.settle_s, drain=10)
+        woken = load.call("run", rate=QUOTES_PER_S / 50, seconds=setting.seconds(2), settle=setting.settle_s)
     told, late = answer["groups"]["all"], woken["groups"]["stalled"]
     run = figures(answer)
     setting.say(line("every tick", run))

@@ -68,7 +68,7 @@ def _run(setting: Setting, neighbours: tuple[Neighbour, ...], rounds: int) -> Ou
 
 
 def _measured(setting: Setting, load: Load, outcome: Outcome, what: str) -> Figures:
-    answer = load.call("run", rate=QUOTES_PER_S, seconds=setting.seconds(3), settle=setting.settle_s / 2, drain=2)
+    answer = load.call("run", rate=QUOTES_PER_S, seconds=setting.seconds(3), settle=setting.settle_s / 2)
     found = [fault for fault in faults(answer, what) if "group all" in fault]
     outcome.wrong += found
     if answer["groups"]["all"]["lost"]:

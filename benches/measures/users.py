@@ -37,7 +37,7 @@ def run(setting: Setting) -> Outcome:
 def _burst(setting: Setting, outcome: Outcome) -> Figures:
     with setting.gateway(1000) as (load, _):
         load.connect("all", setting.clients(BURST_USERS), symbols=WATCHED, extra=COMPACT)
-        answer = load.call("run", rate=BURST_QUOTES_PER_S, seconds=setting.seconds(3), settle=0, drain=10)
+        answer = load.call("run", rate=BURST_QUOTES_PER_S, seconds=setting.seconds(3), settle=0)
     outcome.wrong += faults(answer, "market open")
     found = figures(answer)
     setting.say(line("market open", found))
