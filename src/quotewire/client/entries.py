@@ -92,17 +92,18 @@ class Entry:
 class Symbol:
     """One symbol of the gateway: the names that mean it, what it is called, the last quote, and who reads it.
 
-    `confirmed`: `latest` was heard since the last loss. `doubted`: the road to the gateway was lost since.
-    `granted`: the wish last granted; `options`: the one in force, from its snapshot on; `carried`: the one that brought
-    `latest`. `standing`: granted on this connection. `anew`: an epoch that was told to begin, be its number greater or
-    not. `waiting`: readers whose first quote is yet to come, because what was known when they came was not confirmed,
-    or was not what they wish.
+    `confirmed`: `latest` is known to hold since the last loss; `heard`: because it came since then. `doubted`: the road
+    to the gateway was lost since. `granted`: the wish last granted; `options`: the one in force, from its snapshot on;
+    `carried`: the one that brought `latest`. `standing`: granted on this connection. `anew`: an epoch that was told to
+    begin, be its number greater or not. `waiting`: readers whose first quote is yet to come, because what was known
+    when they came was not confirmed, or was not what they wish.
     """
 
     names: dict[SymbolName, None]
     text: str | None = None
     latest: Quote | None = None
     confirmed: bool = False
+    heard: bool = False
     doubted: bool = False
     standing: bool = False
     granted: Options = DEFAULT_OPTIONS
@@ -135,13 +136,17 @@ class Symbol:
         return msgspec.structs.replace(gap, from_sequence=max(gap.from_sequence, latest.sequence + 1))
 
     def take(self, quote: Quote, options: Options) -> None:
-        """This is where it stands."""
-        self.latest, self.carried, self.confirmed, self.doubted = quote, options, True, False
+        """This came, and is where it stands."""
+        self.latest, self.carried, self.confirmed, self.heard, self.doubted = quote, options, True, True, False
         self.anew = None
+
+    def resume(self) -> None:
+        """It stands where it stood."""
+        self.confirmed, self.doubted = True, False
 
     def lose(self) -> None:
         """The connection is lost."""
-        self.standing = False
+        self.standing = self.heard = False
 
     def doubt(self) -> None:
         """What is known is stale until it is heard again, at any position."""

@@ -140,7 +140,7 @@ class Subscriptions:
         resumed = request.resuming - {quote.symbol_id for quote in quotes} if request is not None else set()
         for symbol in granted:
             if symbol.latest is not None and symbol.latest.symbol_id in resumed:
-                symbol.take(symbol.latest, symbol.carried)
+                symbol.resume()
                 self._seed(symbol, wake)
         return wake
 
@@ -268,7 +268,7 @@ class Subscriptions:
 
     def known(self) -> list[Quote]:
         """The last quotes heard on this connection."""
-        return [each.latest for each in self._symbols.values() if each.latest is not None and each.confirmed]
+        return [each.latest for each in self._symbols.values() if each.latest is not None and each.heard]
 
     # --- quotes ---
 

@@ -512,3 +512,16 @@ def test_what_a_move_was_refused_is_asked_for_again(table: Subscriptions) -> Non
     move.refused(move.asked[0].request_id)
     assert move.over
     assert asked(table.moved(move, 1.0)).ids == [AAPL]
+
+
+def test_what_a_connection_has_not_brought_itself_is_no_place_to_join_another_at(table: Subscriptions) -> None:
+    granted(online(table), Reader(["AAPL"], 8), good("AAPL", AAPL))
+    table.accept([quote(AAPL, 4)])
+    assert table.known() == [quote(AAPL, 4)]
+    command = resumed(table)
+    table.answered(command.request_id, [good("AAPL", AAPL)], 1.0)
+    table.snapshot(command.request_id, [])
+    assert table.latest(AAPL) == quote(AAPL, 4)
+    assert table.known() == []
+    table.accept([quote(AAPL, 5)])
+    assert table.known() == [quote(AAPL, 5)]
