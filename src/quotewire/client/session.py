@@ -302,6 +302,7 @@ class Session:
         if splice is None:
             return self.subscriptions.accept(quotes)
         if line is self._line and not self._moved:
+            quotes = splice.unjoined(quotes)
             wake = self.subscriptions.accept(quotes)
             splice.first(quotes)
         else:

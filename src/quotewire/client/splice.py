@@ -149,6 +149,19 @@ class Splice:
         for quote in quotes:
             self._strands.setdefault(quote.symbol_id, Strand()).hear(quote)
 
+    def unjoined(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
+        """Those of the first connection that still count: of a symbol that is joined, the second one brings all.
+
+        Whoever took one of the first for such a symbol would take the same from the second for known, and lose it.
+        """
+        if self._alike:
+            return quotes
+        return [quote for quote in quotes if not self._is_joined(quote.symbol_id)]
+
+    def _is_joined(self, symbol_id: int) -> bool:
+        strand = self._strands.get(symbol_id)
+        return strand is not None and strand.joined
+
     def second(self, quotes: Iterable[Quote]) -> News:
         """The second connection brought these."""
         news = News()
