@@ -24,7 +24,7 @@ from tests.simulation.timetables import timetable
 
 ROOT: Final = Path(__file__).parents[2]
 PRODUCT: Final = Path("src/quotewire")
-LONGEST_S: Final = 900.0
+LONGEST_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ MUTANTS: Final = (
     Mutant(
         "dropped_streams_rest_though_there_is_no_room",
         "upstream/fleet.py",
-        "return Rank.EAGER if is_able and self._records[person].is_eager(now) else Rank.RESTING",
+        "return Rank.TRYING if record.is_trying else Rank.EAGER",
         "return Rank.RESTING",
         ("G2",),
     ),

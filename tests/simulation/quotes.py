@@ -1,6 +1,6 @@
 """What clients are told, held against what the model sent: nothing lost, nothing twice, nothing old called new."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ JOINED_S: Final = 3.0
 HELD_S: Final = 1.5  # what comes then and looks like what clients had before may wait so long, or be passed over
 ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
 PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
+PACED: Final = 4  # before so many data a pace is not known, or by chance
 OTHER_DELAY_S: Final = 1.0
 POLLED_S: Final = 15.0
 
@@ -94,6 +95,7 @@ class QuoteWatch:
     _epochs: dict[int, int] = field(default_factory=dict)
     _brought: dict[int, set[int]] = field(default_factory=dict)
     _newest: dict[int, int] = field(default_factory=dict)
+    _heard: Counter[int] = field(default_factory=Counter)  # data that streams brought
     _streamed: dict[int, int] = field(default_factory=dict)  # the newest that a stream brought
     _data_at: dict[int, float] = field(default_factory=dict)
     updates: int = 0
@@ -110,6 +112,7 @@ class QuoteWatch:
         self._joined_at.clear()
         self._brought.clear()
         self._newest.clear()
+        self._heard.clear()
         self._streamed.clear()
         self._data_at.clear()
 
@@ -131,6 +134,7 @@ class QuoteWatch:
             if symbol_id not in asked:  # it may be handed on and need not
                 continue
             self._data_at[symbol_id] = now
+            self._heard[symbol_id] += 1
             self._speaks(wire, symbol_id, now)
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
@@ -288,6 +292,8 @@ class QuoteWatch:
             return
         phase = market.phase(now)
         pace = market.pace_s * self.pace_slack
+        if self._heard[symbol_id] < PACED:
+            pace = max(pace, DEFAULT_THRESHOLDS.unknown_pace_s)
         if phase in EXTENDED:  # where it is not known yet, it is guessed long
             pace = max(pace, DEFAULT_THRESHOLDS.unknown_pace_extended_s)
         window = live_window_s(phase, pace) + OTHER_DELAY_S

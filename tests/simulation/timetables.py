@@ -29,6 +29,8 @@ LASTS_S: Final = 300.0
 
 REGULAR_ONLY: Final = frozenset({Kind.STUCK_SYMBOL, Kind.DEAD_SOCKET, Kind.BLACK_HOLE})
 """Silence. Outside regular hours it is what most symbols do, and is not looked for."""
+NOT_AT_THE_CLOSE: Final = frozenset({Kind.SILENT, Kind.MUTE_SYMBOL})
+"""Silence in which a market closes is not found out: what comes next comes the next day."""
 FOR_EVERYBODY: Final = frozenset(
     {
         Kind.LOGIN_ERROR,  # the login server does not know who calls before it has read the token
@@ -218,6 +220,9 @@ def _ordered(seed: int, nature: Nature, faults: Sequence[Fault]) -> Timetable:
 
 def kinds_for(nature: Nature) -> list[Kind]:
     """Which faults there may be."""
-    times = (nature.opening_s, nature.opening_s + LASTS_S)
-    regular = all(phase_at(EXCHANGE, toronto(at)) is MarketPhase.REGULAR for at in times)
-    return [kind for kind in Kind if regular or kind not in REGULAR_ONLY]
+    phases = [phase_at(EXCHANGE, toronto(nature.opening_s + after_s)) for after_s in (0.0, LASTS_S)]
+    regular = all(phase is MarketPhase.REGULAR for phase in phases)
+    unfit = frozenset() if regular else REGULAR_ONLY
+    if phases[-1] is MarketPhase.CLOSED:
+        unfit |= NOT_AT_THE_CLOSE
+    return [kind for kind in Kind if kind not in unfit]
