@@ -144,9 +144,9 @@ class Splice:
         self._strands: dict[int, Strand] = {}
         self._alike = False  # the second gateway has the counts of the first: positions tell all
 
-    def first(self, quotes: Iterable[Quote]) -> None:
+    def first(self, quotes: Sequence[Quote]) -> None:
         """The first connection brought these."""
-        for quote in quotes:
+        for quote in self.unjoined(quotes):
             self._strands.setdefault(quote.symbol_id, Strand()).hear(quote)
 
     def unjoined(self, quotes: Sequence[Quote]) -> Sequence[Quote]:
