@@ -406,6 +406,7 @@ class Session:
             if joined or not standing or now >= self._move_by:
                 return self._end_move(now)
         elif self._next.hopeless or not standing:
+            self.subscriptions.count_anew(self._splice.origins() if self._splice is not None else ())
             given_up, self._next, self._move, self._splice = self._next, None, None, None
             return _hang_up(given_up, now) + self._carry_out(self.subscriptions.stay(now))
         return []

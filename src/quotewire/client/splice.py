@@ -39,11 +39,12 @@ def content(quote: Quote) -> Content:
 class Strand:
     """One symbol: what the first connection brought, and what is held of the second."""
 
-    __slots__ = ("behind", "expected", "gap", "held", "joined", "last", "seen")
+    __slots__ = ("behind", "expected", "gap", "held", "joined", "last", "origin", "seen")
 
     def __init__(self) -> None:
         self.seen: deque[Content] = deque(maxlen=KEPT)
         self.last: Quote | None = None  # what was passed on last
+        self.origin: Quote | None = None  # what the first connection brought last
         self.held: list[Quote] = []
         self.gap: Gap | None = None  # held too: where the two can be joined, there is none
         self.joined = False
@@ -56,7 +57,7 @@ class Strand:
 
     def hear(self, quote: Quote) -> None:
         """The first connection brought it."""
-        self.last = quote
+        self.last = self.origin = quote
         told = content(quote)
         if not self.seen or self.seen[-1] != told:
             self.seen.append(told)
@@ -200,6 +201,10 @@ class Splice:
             elif strand.held and _steady(strand.held[-1]):
                 strand.join(news)
         return news
+
+    def origins(self) -> list[Quote]:
+        """What the first connection brought last: where its symbols go on if the second one is given up."""
+        return [strand.origin for strand in self._strands.values() if strand.joined and strand.origin is not None]
 
     def waits(self, symbol_ids: Collection[int]) -> bool:
         """Whether any of these symbols is not brought by the second connection as it is by the first.

@@ -454,6 +454,22 @@ def test_a_gateway_whose_own_road_does_not_stand_is_waited_for(peer: Peer) -> No
     assert taken(reader) == [(1, 5, 0.5), (1, 6, 0.6), (1, 7, 0.7), (9, 3, 0.8)]
 
 
+def test_a_move_given_up_half_way_goes_back_to_the_first_count(peer: Peer) -> None:
+    reader, first, second, request_id = crossing(peer)
+    other = msgspec.structs.replace(quote(1), symbol_id=7, symbol="X")
+    peer.session._splice.first([other])  # type: ignore[union-attr]
+    assert peer.session._move is not None
+    peer.session._move.granted.add(7)
+    peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.5)]), second)
+    peer.hear(wire.Quotes(quotes=[counted(5, 0.5)]), first)
+    peer.hear(wire.Quotes(quotes=[anew(2, 0.6)]), second)
+    assert peer.of(do.Close) == []
+    peer.step(on.Closed(second, 4503))
+    assert peer.session.socket == first
+    peer.hear(wire.Quotes(quotes=[counted(6, 0.6), counted(7, 0.7)]), first)
+    assert taken(reader) == [(1, 5, 0.5), (9, 2, 0.6), (1, 6, 0.6), (1, 7, 0.7)]
+
+
 def test_what_cannot_be_joined_is_told_as_a_gap_just_before_the_first_is_closed(peer: Peer) -> None:
     reader, first, second, request_id = crossing(peer)
     peer.hear(wire.Snapshot(request_id=request_id, quotes=[anew(1, 0.9)]), second)
