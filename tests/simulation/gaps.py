@@ -19,7 +19,7 @@ TRIPS: Final = 10
 """One-way trips: an end is seen, a request in front of ours, ours, a socket, its token, data."""
 REOPEN_S: Final = 3.5  # a server that takes no new symbols in place is found out in this time
 UNSHOWN_S: Final = 3.0  # a stream that does not show new symbols at once is helped with one REST quote
-RETURN_S: Final = 1.0  # a login whose stream was ended has it back, when others have no room
+RETURN_S: Final = 1.5  # a login whose stream was ended has it back, when others have no room
 POLLED_S: Final = 12.0
 """What no stream carries is polled: 5 s of patience, 5 s between polls."""
 SHORT_S: Final = 60.0
