@@ -250,9 +250,9 @@ class Fleet:
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         self._try_at_once(now)
-        self.is_handing_over = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items()) or (
-            len(self.sessions) > 1 and bool(self._wanted - self.carried)
-        )
+        planned = frozenset[int]().union(*self._target.values())
+        waits = any(self._target.get(who, frozenset()) != ids for who, ids in shares.items())
+        self.is_handing_over = waits or (len(self.sessions) > 1 and not planned <= self.carried)
 
     def _missing(self, now: float) -> frozenset[int]:
         """What no stream has carried for a moment, because its bearer's is not up or does not take it."""
