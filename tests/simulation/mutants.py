@@ -90,13 +90,6 @@ MUTANTS: Final = (
         ("F1", "G1"),
     ),
     Mutant(
-        "a_stream_that_is_asked_again_keeps_its_place",
-        "upstream/twins.py",
-        "if place is None or place.since != since:",
-        "if place is None:",
-        ("Q5",),
-    ),
-    Mutant(
         "every_stream_leads",
         "upstream/tape.py",
         "            if heard is Heard.NEW or is_polled:\n",
@@ -143,8 +136,9 @@ MUTANTS: Final = (
     Mutant(
         "polls_use_up_the_hour",
         "resilience/budget.py",
-        "Priority.LOOKUP: 0.85, Priority.POLL: 0.6}",
-        "Priority.LOOKUP: 1.0, Priority.POLL: 1.0}",
+        "            self._wait_hour(share, now),\n"
+        "            0.0 if priority is Priority.STREAM else self._wait_spread(now),\n",
+        "            self._wait_hour(1.0, now),\n",
         ("B",),
     ),
     Mutant(

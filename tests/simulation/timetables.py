@@ -186,16 +186,17 @@ def _any_faults(seed: int, chance: random.Random, nature: Nature) -> Timetable:
         draw(chance, chance.choice(kinds), chance.uniform(0.0, span), span / 2, nature.persons) for _ in range(count)
     ]
     match chance.randint(0, 39):
-        case 0:  # answers that are lost for as long as a refresh is tried twice
+        case 0:  # a person's tokens get no answer, though the login server seems well
             nature = replace(nature, expires_in=30)
-            faults.append(Fault(Kind.TOKEN_LOST, round(chance.uniform(0.0, 20.0), 2), 90.0))
+            kind, whom = chance.choice((Kind.LOGIN_BROKEN, Kind.LOGIN_HANG)), chance.choice(nature.persons)
+            faults.append(Fault(kind, round(chance.uniform(0.0, 20.0), 2), 140.0, whom))
         case 1:  # another program that refreshes the same login again and again
             whom = chance.choice(nature.persons)
             faults.append(Fault(Kind.SHORT_LIVES, 5.0, 90.0, whom, round(chance.uniform(0.0, 0.3), 3)))
-        case 2:  # a login server that declines for long
+        case 2:  # or are declined
             nature = replace(nature, expires_in=30)
             kind = chance.choice((Kind.LOGIN_ERROR, Kind.LOGIN_BUSY, Kind.LOGIN_PAGE))
-            faults.append(Fault(kind, 10.0, 70.0))
+            faults.append(Fault(kind, 10.0, 70.0, chance.choice(nature.persons)))
         case _:
             pass
     return _ordered(seed, nature, faults)
