@@ -45,12 +45,14 @@ def gateway(simulator: dict[str, str], tmp_path: Path) -> Iterator[tuple[subproc
     }
     command = [sys.executable, "-m", "quotewire", "serve"]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
-        url, end = f"http://127.0.0.1:{port}/ready", time.monotonic() + START_S
-        while not is_ready(url):
-            assert time.monotonic() < end, "the gateway is not ready in time"
-            time.sleep(0.05)
-        yield process, port
-        process.kill()
+        try:
+            url, end = f"http://127.0.0.1:{port}/ready", time.monotonic() + START_S
+            while not is_ready(url):
+                assert time.monotonic() < end, "the gateway is not ready in time"
+                time.sleep(0.05)
+            yield process, port
+        finally:
+            process.kill()
 
 
 def is_ready(url: str) -> bool:
