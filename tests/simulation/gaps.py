@@ -19,7 +19,8 @@ TRIPS: Final = 10
 """One-way trips: an end is seen, a request in front of ours, ours, a socket, its token, data."""
 REOPEN_S: Final = 3.5  # a server that takes no new symbols in place is found out in this time
 UNSHOWN_S: Final = 3.0  # a stream that does not show new symbols at once is helped with one REST quote
-RETURN_S: Final = 1.5  # a login whose stream was ended has it back, when others have no room
+RETURN_S: Final = 2.5  # a login whose stream was ended has it back, when others have no room
+NEW_S: Final = 1.0  # a symbol that is new may have to wait until another has moved
 POLLED_S: Final = 12.0
 """What no stream carries is polled: 5 s of patience, 5 s between polls."""
 SHORT_S: Final = 60.0
@@ -211,7 +212,7 @@ class GapWatch:
         return [
             each
             for each, since in self._wanted_since.items()
-            if since <= began and self._spoilt_at.get(each, float("-inf")) < began
+            if since <= began - NEW_S and self._spoilt_at.get(each, float("-inf")) < began
         ]
 
     def _behind_s(self, symbol_id: int, now: float) -> float:

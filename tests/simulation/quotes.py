@@ -95,6 +95,7 @@ class QuoteWatch:
     _epochs: dict[int, int] = field(default_factory=dict)
     _brought: dict[int, set[int]] = field(default_factory=dict)
     _newest: dict[int, int] = field(default_factory=dict)
+    _polled_at: dict[int, float] = field(default_factory=dict)
     _heard: Counter[int] = field(default_factory=Counter)  # data that streams brought
     _streamed: dict[int, int] = field(default_factory=dict)  # the newest that a stream brought
     _data_at: dict[int, float] = field(default_factory=dict)
@@ -113,6 +114,7 @@ class QuoteWatch:
         self._brought.clear()
         self._newest.clear()
         self._heard.clear()
+        self._polled_at.clear()
         self._streamed.clear()
         self._data_at.clear()
 
@@ -152,7 +154,7 @@ class QuoteWatch:
     def polled(self, versions: dict[int, int]) -> None:
         """The gateway has read a REST answer."""
         for symbol_id, version in versions.items():
-            self._data_at[symbol_id] = self.watch.now()
+            self._data_at[symbol_id] = self._polled_at[symbol_id] = self.watch.now()
             self._bring(symbol_id, version)
 
     def _bring(self, symbol_id: int, version: int) -> None:
@@ -246,7 +248,7 @@ class QuoteWatch:
             return False
         has_joined = self.watch.now() - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
         is_alone = len(self.watch.roads.carriers(symbol_id)) <= 1
-        is_late = self.watch.now() < self.late_until
+        is_late = self.watch.now() < max(self.late_until, self._polled_at.get(symbol_id, float("-inf")) + JOINED_S)
         return before.version > self._streamed.get(symbol_id, -1) or (has_joined and is_alone) or is_late
 
     def _accounted_for(self, quote: Quote, version: int, before: Seen | None) -> None:
