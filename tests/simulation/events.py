@@ -18,6 +18,7 @@ from quotewire.upstream.report import Reading
 EXCHANGES: Final = frozenset({Why.STARTUP, Why.EXPIRY, Why.ACCESS_REFUSED, Why.HOST_UNREACHABLE, Why.REQUESTED})
 UP: Final = "authenticated"
 PREFIX: Final = "upstream."
+REPLACED_S: Final = 30.0  # an end is told once it is known that no replacement comes
 METRIC: Final = "quotewire_upstream_events_total"
 
 Key = tuple[str, str]
@@ -25,6 +26,8 @@ Key = tuple[str, str]
 
 class Watcher(Protocol):
     """What is needed of the watch."""
+
+    now: Callable[[], float]
 
     def fail(self, invariant: str, detail: str) -> None:
         """An invariant is broken."""
@@ -40,7 +43,7 @@ class EventWatch(logging.Handler):
         self.exchanges = 0  # that ended and were told to the gateway
         self.accepted = 0  # sockets whose token was taken, as far as the gateway knows
         self.read = 0  # of these, those it went on to read
-        self.lost = 0  # of these, those that the other side ended and that nothing had replaced
+        self.lost: list[float] = []  # when the other side ended some of these that nothing had replaced
         self.failed_calls = 0  # calls that failed for certain
         self.unsure_calls = 0  # calls that were given up
         self.breakers: Counter[str] = Counter()
@@ -89,8 +92,9 @@ class EventWatch(logging.Handler):
         if not self.read <= ups <= self.accepted:
             self._fail("E3 each event once", f"{ups} streams told to be up, {self.accepted} were, {self.read} read")
         ends = self._count("stream", lambda reason: reason != UP) + self._count("reconnect")
-        if ends < self.lost:
-            self._fail("E3 each event once", f"{ends} ends and failures told, {self.lost} streams were lost")
+        lost = sum(at < self._watch.now() - REPLACED_S for at in self.lost)
+        if ends < lost:
+            self._fail("E3 each event once", f"{ends} ends and failures told, {lost} streams were lost")
         calls = self._count("call")
         if not self.failed_calls <= calls <= self.failed_calls + self.unsure_calls:
             detail = f"{calls} failed calls told, {self.failed_calls} failed and {self.unsure_calls} were given up"
@@ -100,7 +104,8 @@ class EventWatch(logging.Handler):
             self._fail("E3 each event once", f"{failovers} failovers told, and {ends} ends and failures")
         self.logged.clear()
         self.breakers.clear()
-        self.exchanges = self.accepted = self.read = self.lost = self.failed_calls = self.unsure_calls = 0
+        self.lost.clear()
+        self.exchanges = self.accepted = self.read = self.failed_calls = self.unsure_calls = 0
 
     def _same(self, event: str, reasons: Iterable[str], happened: int, what: str) -> None:
         known = set(map(str, reasons))

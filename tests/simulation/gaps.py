@@ -21,6 +21,7 @@ REOPEN_S: Final = 3.5  # a server that takes no new symbols in place is found ou
 UNSHOWN_S: Final = 3.0  # a stream that does not show new symbols at once is helped with one REST quote
 RETURN_S: Final = 2.5  # a login whose stream was ended has it back, when others have no room
 NEW_S: Final = 1.0  # a symbol that is new may have to wait until another has moved
+NEW_BESIDE_ILL_S: Final = 10.0  # or until a stream it was given to is found to take nothing new
 POLLED_S: Final = 12.0
 """What no stream carries is polled: 5 s of patience, 5 s between polls."""
 SHORT_S: Final = 60.0
@@ -117,6 +118,7 @@ class GapWatch:
         self.longest: dict[str, float] = {}
         self._standings = {person: Standing() for person in nature.persons}
         self._wanted_since: dict[int, float] = {}
+        self._ill_at = float("-inf")  # when a stream was up and not well
         self._spoilt_at: dict[int, float] = {}
         self._counts: deque[tuple[float, int]] = deque()
 
@@ -184,6 +186,7 @@ class GapWatch:
         for wire in self._watch.streams.open:
             ill = wire.is_dead or wire.muted or now < self._standings[wire.person].spoilt_until[True]
             if ill:
+                self._ill_at = now
                 self._spoilt_at.update(dict.fromkeys(self._watch.broker.carries(wire), now))
             else:
                 sound.add(wire.person)
@@ -212,7 +215,8 @@ class GapWatch:
         return [
             each
             for each, since in self._wanted_since.items()
-            if since <= began - NEW_S and self._spoilt_at.get(each, float("-inf")) < began
+            if since <= began - (NEW_BESIDE_ILL_S if self._ill_at >= began else NEW_S)
+            and self._spoilt_at.get(each, float("-inf")) < began
         ]
 
     def _behind_s(self, symbol_id: int, now: float) -> float:

@@ -14,9 +14,11 @@ TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
 JOINED_S: Final = 3.0
 """So long after another stream first spoke of a symbol, it may be unknown which of several equal contents it means."""
+BOTH_JOINED_S: Final = 0.5  # the same, while two begin together
 HELD_S: Final = 1.5  # what comes then and looks like what clients had before may wait so long, or be passed over
 ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
 PACE_SLACK: Final = 4.0  # a symbol's learned pace may be off the true mean by this factor
+LATE_S: Final = 6.0  # by so much a stream is late at most, unless everything stands still
 PACED: Final = 4  # before so many data a pace is not known, or by chance
 OTHER_DELAY_S: Final = 1.0
 POLLED_S: Final = 15.0
@@ -37,6 +39,12 @@ class Streams(Protocol):
         """The sockets that carry a symbol, as far as the gateway can know."""
 
 
+class Calls(Protocol):
+    """What is looked at of the calls."""
+
+    asks: int
+
+
 class Watcher(Protocol):
     """What all watches share."""
 
@@ -46,6 +54,10 @@ class Watcher(Protocol):
     @property
     def roads(self) -> Streams:
         """The sockets there are."""
+
+    @property
+    def calls(self) -> Calls:
+        """The calls."""
 
     def note(self, text: str) -> None:
         """Write the log."""
@@ -175,6 +187,7 @@ class QuoteWatch:
         market, seen = self.watch.broker.market, self.seen.get(symbol_id)
         owed = self._owed.setdefault(symbol_id, deque())
         has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
+        has_joined = has_joined or now < self.late_until
         is_doubtful = has_joined and market.first_alike(symbol_id, version) < version
         is_doubtful = is_doubtful or (polled is not None and market.is_same_trade(symbol_id, polled, version))
         if owed and market.is_alike(symbol_id, owed[-1].version, version):
@@ -246,10 +259,11 @@ class QuoteWatch:
         symbol_id = before.quote.symbol_id
         if not self.watch.broker.market.is_same_trade(symbol_id, before.version, version):
             return False
-        has_joined = self.watch.now() - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
+        joined_s = self.watch.now() - self._joined_at.get(symbol_id, float("-inf"))
         is_alone = len(self.watch.roads.carriers(symbol_id)) <= 1
+        has_joined = joined_s < (JOINED_S if is_alone else BOTH_JOINED_S)
         is_late = self.watch.now() < max(self.late_until, self._polled_at.get(symbol_id, float("-inf")) + JOINED_S)
-        return before.version > self._streamed.get(symbol_id, -1) or (has_joined and is_alone) or is_late
+        return before.version > self._streamed.get(symbol_id, -1) or has_joined or is_late
 
     def _accounted_for(self, quote: Quote, version: int, before: Seen | None) -> None:
         fail, symbol_id = self.watch.fail, quote.symbol_id
@@ -273,8 +287,9 @@ class QuoteWatch:
     def look(self, wanted: frozenset[int]) -> None:
         """What must hold between updates."""
         now = self.watch.now()
+        held_s = HELD_S + (LATE_S if now < self.late_until else 0.0)
         for symbol_id, owed in self._owed.items():
-            if owed and now - owed[0].at > (HELD_S if owed[0].is_doubtful else HANDED_ON_S):
+            if owed and now - owed[0].at > (held_s if owed[0].is_doubtful else HANDED_ON_S):
                 self.watch.fail("Q5 no update is lost", f"{symbol_id}: version {owed[0].version} of {owed[0].at:.3f} s")
         for symbol_id, seen in self.seen.items():
             if symbol_id in wanted:
@@ -288,6 +303,8 @@ class QuoteWatch:
         seen.roadless_since = None if watch.roads.carriers(symbol_id) else seen.roadless_since or now
         if label not in TRUSTED:
             return
+        if watch.calls.asks:  # what it will carry is not known before the answer
+            seen.roadless_since = None
         if seen.roadless_since is not None and now - seen.roadless_since > ROAD_S:
             watch.fail("F1 live needs a road", f"{symbol_id} is {label}, without a stream since {seen.roadless_since}")
         if label is not Freshness.LIVE:
@@ -302,6 +319,8 @@ class QuoteWatch:
         age = now - self._data_at.get(symbol_id, now)
         if age > window:
             watch.fail("F2 live is young", f"{symbol_id} is live, {age:.1f} s after its last data")
+        nature = watch.broker.nature
+        window += nature.latency_s + nature.jitter_s + (LATE_S if now < self.late_until else 0.0)
         if market.version_at(symbol_id, now - window) > market.last_alike(symbol_id, seen.version):
             watch.fail("F3 live is the newest", f"{symbol_id} is live at version {seen.version}")
 

@@ -146,7 +146,7 @@ class Wire:
         while not self._inbox:
             if self._end is not None:
                 if self.end_seen_at is None and self._is_read:
-                    self._network.watch.events.lost += 1
+                    self._network.watch.events.lost.append(self._network.loop.time())
                 self._see_end()
                 raise closed(self._end)
             self._stir = self._network.loop.create_future()
