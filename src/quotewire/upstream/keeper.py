@@ -104,6 +104,7 @@ class Keeper:
         self._not_before = 0.0  # what the rate-limit ladder allows
         self._ladder = 0
         self.refreshes = 0
+        self._is_ending = False
 
     # --- what can be asked ---
 
@@ -279,6 +280,7 @@ class Keeper:
             login is None
             or self.access(person) is None
             or login.flight is not None
+            or self._is_ending
             or now < max(login.rehost_at, login.retry_at)
         ):
             return
@@ -345,7 +347,10 @@ class Keeper:
         return refused is not None and refused == self._tokens[person].access_token
 
     def _launch(self, person: str, why: Why) -> asyncio.Task[None]:
+        """Begin an exchange, or say which is under way. Raises AccessTokenError when the gateway is about to end."""
         login = self._logins[person]
+        if login.flight is None and self._is_ending:
+            raise AccessTokenError(f"{person}'s token is not refreshed any more: the gateway is about to end")
         if login.flight is None:
             self._started_at = self._now()
             login.flight = asyncio.create_task(self._fly(person, why), name=f"refresh {person}")
@@ -486,6 +491,7 @@ class Keeper:
 
     async def _stop_flights(self) -> None:
         """Give exchanges under way a moment, since a container's end is theirs too; then let them finish alone."""
+        self._is_ending = True
         flights = [login.flight for login in self._logins.values() if login.flight is not None]
         if flights:
             await asyncio.wait(flights, timeout=FAREWELL_S)

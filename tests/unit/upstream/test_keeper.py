@@ -304,3 +304,16 @@ async def test_a_vault_that_cannot_be_read_for_a_moment_ends_nothing(
             bench.now += 1.0
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_no_exchange_begins_once_the_keeper_has_ended(bench: Bench) -> None:
+    bench.now = 0.0  # nothing is due
+    running = asyncio.create_task(bench.keeper.run())
+    await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    before = list(bench.exchanges)
+
+    with pytest.raises(AccessTokenError, match="about to end"):
+        await bench.keeper.refresh("alice", force=True)
+    assert bench.exchanges == before
