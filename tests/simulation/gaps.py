@@ -120,6 +120,7 @@ class GapWatch:
         self._wanted_since: dict[int, float] = {}
         self._ill_at = float("-inf")  # when a stream was up and not well
         self._spoilt_at: dict[int, float] = {}
+        self._swallowed: dict[int, int] = {}  # the newest versions that a stream should have told and did not
         self._counts: deque[tuple[float, int]] = deque()
 
     def killed(self, person: str, lived_s: float) -> None:
@@ -132,6 +133,12 @@ class GapWatch:
     def spoil(self, fault: Fault) -> None:
         """A fault begins or ends."""
         self._spoil(fault, self._watch.now())
+
+    def swallowed(self, versions: dict[int, int]) -> None:
+        """A stream that goes on should have told these versions. Nothing shows that until a symbol's own pace does,
+        so it is not held against the gateway before the next change: to be fresh again in time is R1's affair.
+        """
+        self._swallowed.update(versions)
 
     def restarted(self) -> None:
         """A gateway ended: the next one suspects nobody yet."""
@@ -153,6 +160,7 @@ class GapWatch:
         for fault in active:
             self._spoil(fault, now)
         sound = self._sound(now)
+        self._miss(now)
         out = set(barred)
         for person, standing in self._standings.items():
             up = person in sound and now >= standing.spoilt_until[True]
@@ -192,6 +200,12 @@ class GapWatch:
                 sound.add(wire.person)
         return sound
 
+    def _miss(self, now: float) -> None:
+        """What was swallowed is missed until the symbol changes again."""
+        version = self._watch.broker.market.version
+        self._swallowed = {each: missed for each, missed in self._swallowed.items() if missed == version(each)}
+        self._spoilt_at.update(dict.fromkeys(self._swallowed, now))
+
     def _judge(self, name: str, bound_s: float, since: Sequence[float | None]) -> None:
         now = self._watch.now()
         began = now - bound_s
@@ -211,7 +225,7 @@ class GapWatch:
             self._watch.fail(name, detail)
 
     def _judged(self, began: float) -> list[int]:
-        """The symbols wanted for so long, that no ill stream carries."""
+        """The symbols wanted for so long, that no ill stream carries, and of which none swallowed the newest."""
         return [
             each
             for each, since in self._wanted_since.items()

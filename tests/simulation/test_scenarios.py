@@ -312,6 +312,12 @@ SCENARIOS = {
             Fault(Kind.DEAD_SOCKET, 39.45, 39.45, None, 0.714),
         ),
     ),
+    # its change was swallowed and no other came for 20 s: what only the symbol's own pace can show is not late
+    "a_change_swallowed_by_a_stream_that_goes_on": Timetable(
+        3,
+        Nature(persons=("alice", "bob"), symbols=6, wanted=6, pace_s=12.0, wants_change=False),
+        (Fault(Kind.MUTE_SYMBOL, 30.05, 40.05, None, 0.36),),
+    ),
 }
 
 

@@ -92,7 +92,8 @@ def main() -> int:
     began = time.perf_counter()
     result = simulate(week(options.seed, options.hours * HOUR_S))
     if result.breach is not None:
-        result.timetable = Timetable(options.seed, NATURE, tuple(fault for fault, _ in result.healings[-3:]))
+        begun = [fault for fault in result.timetable.faults if fault.at <= result.virtual_s]
+        result.timetable = Timetable(options.seed, NATURE, tuple(begun[-4:]))
         print(result)
         return 1
     figures = Figures.of(result)

@@ -80,11 +80,15 @@ class Wire:
     def send(self, data: bytes, versions: dict[int, int]) -> None:
         """Send a frame, unless it is lost on the way."""
         network = self._network
-        silent = versions and network.struck(Kind.SILENT, person=self.person)
-        if self.has_ended or self.is_dead or silent:
+        if self.has_ended or self.is_dead:
+            return
+        if versions and network.struck(Kind.SILENT, person=self.person):
+            network.watch.gaps.swallowed(versions)
             return
         if (muted := network.struck(Kind.MUTE_SYMBOL, person=self.person)) is not None and versions:
-            versions = {each: version for each, version in versions.items() if each % 3 != int(muted.amount * 3)}
+            told = {each: version for each, version in versions.items() if each % 3 != int(muted.amount * 3)}
+            network.watch.gaps.swallowed({each: versions[each] for each in versions.keys() - told.keys()})
+            versions = told
             if not versions:
                 return
             market = network.broker.market
