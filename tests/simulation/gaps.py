@@ -19,7 +19,7 @@ TRIPS: Final = 10
 """One-way trips: an end is seen, a request in front of ours, ours, a socket, its token, data."""
 REOPEN_S: Final = 3.5  # a server that takes no new symbols in place is found out in this time
 UNSHOWN_S: Final = 3.0  # a stream that does not show new symbols at once is helped with one REST quote
-RETURN_S: Final = 2.5  # a login whose stream was ended has it back, when others have no room
+RETURN_S: Final = 1.0  # a login whose stream was ended has it back, when others have no room
 NEW_S: Final = 1.0  # a symbol that is new may have to wait until another has moved
 NEW_BESIDE_ILL_S: Final = 10.0  # or until a stream it was given to is found to take nothing new
 POLLED_S: Final = 12.0
@@ -119,6 +119,7 @@ class GapWatch:
         self._standings = {person: Standing() for person in nature.persons}
         self._wanted_since: dict[int, float] = {}
         self._ill_at = float("-inf")  # when a stream was up and not well
+        self._hung_at = float("-inf")  # when somebody was out of order who had no stream, and may be waited for
         self._spoilt_at: dict[int, float] = {}
         self._swallowed: dict[int, int] = {}  # the newest versions that a stream should have told and did not
         self._counts: deque[tuple[float, int]] = deque()
@@ -165,6 +166,8 @@ class GapWatch:
         for person, standing in self._standings.items():
             up = person in sound and now >= standing.spoilt_until[True]
             able = now >= standing.spoilt_until[False] and not standing.suspected
+            if person not in sound and now < standing.spoilt_until[True]:
+                self._hung_at = now
             standing.up_since = _since(standing.up_since, up and person not in out, now)
             standing.able_since = _since(standing.able_since, (able or up) and person not in out, now)
             standing.asks_since = _since(standing.asks_since, now >= standing.spoilt_until[False], now)
@@ -210,6 +213,8 @@ class GapWatch:
         now = self._watch.now()
         began = now - bound_s
         well = sum(at is not None and at <= began for at in since)
+        if name.startswith("G2") and self._hung_at >= began:
+            return
         if not well:
             return
         most = max(count for at, count in self._counts if at >= began)

@@ -331,6 +331,7 @@ class StreamSession:
         if self.is_live:
             self.live_since = self._opened_at = self._now()
             self.streams_opened += 1
+            self.renewing_until = float("-inf")
         self._recount()
         self._sink.on_stream(self)
 
