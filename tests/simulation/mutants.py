@@ -259,7 +259,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help="only those whose names begin so")
-    parser.add_argument("--seeds", type=int, default=600, help="so many are tried on each")
+    parser.add_argument("--seeds", type=int, default=2000, help="so many are tried on each")
     parser.add_argument("--inside", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
