@@ -19,6 +19,7 @@ from quotewire.upstream.supervisor import Upstream
 from tests.simulation.faults import Fault, Kind, Nature, Timetable
 from tests.simulation.gateway import Gateway, SimulatedVault
 from tests.simulation.run import Simulation, simulate
+from tests.simulation.wire import Wire
 
 CALM = Nature(persons=("alice", "bob"), symbols=6, wanted=6, least_wanted=6, wants_change=False)
 QUIET = Timetable(1, CALM, (Fault(Kind.LAG, 5.0, 20.0, "bob", 0.1),))
@@ -122,6 +123,21 @@ def test_a_stream_that_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(StreamSession, "_turned", give_up)
     assert broken(DROPPED) in {"R1 everything heals", "X1 no exception escapes"}
+
+
+def test_changes_that_are_lost_after_one_that_a_fault_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    muted = Fault(Kind.MUTE_SYMBOL, 30.05, 40.05, None, 0.36)
+    table = Timetable(3, CALM, (muted, Fault(Kind.HALT, 90.0, 91.0, None, 0.9)))
+    assert broken(table) == ""
+
+    send = Wire.send
+
+    def lose(self: Wire, data: bytes, versions: dict[int, int]) -> None:
+        if 1003 not in versions or self._network.loop.time() < self._network.start + 41.0:
+            send(self, data, versions)
+
+    monkeypatch.setattr(Wire, "send", lose)
+    assert broken(table) == "G1 streams that are up carry what they can"
 
 
 def test_tasks_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
