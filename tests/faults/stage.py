@@ -74,8 +74,8 @@ TUNING = Tuning(
 
 
 def impatient(errand: redeemer.Errand) -> redeemer.Errand:
-    """An exchange that gives up on the login server after a second."""
-    return msgspec.structs.replace(errand, answer_s=1.0, probe_s=1.0)
+    """An exchange that gives up on the login server soon, though not before a busy machine answers."""
+    return msgspec.structs.replace(errand, answer_s=2.5, probe_s=2.5)
 
 
 async def apart(errand: redeemer.Errand) -> redeemer.Report:
