@@ -29,15 +29,13 @@ class Target:
 
 
 class Aim:
-    """Takes aim for one person. `close` when done. `on_asking` is called when a request is about to leave."""
+    """Takes aim for one person. `close` when done."""
 
-    def __init__(self, person: str, keeper: Keeper, desk: Desk, on_asking: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, person: str, keeper: Keeper, desk: Desk) -> None:
         self._person = person
         self._keeper = keeper
         self._desk = desk
-        self._on_asking = on_asking
         self._under_way: asyncio.Task[Target] | None = None
-        self._sure: frozenset[int] | None = None
         self.most: int | None = None  # symbols in one request, once Questrade found a list too long
 
     async def take(self, ids: Callable[[], frozenset[int]]) -> Target:
@@ -53,13 +51,6 @@ class Aim:
         asking = self._under_way = asyncio.create_task(self._ask(ids()), name=f"aim {self._person}")
         asking.add_done_callback(self._done)
         return await asyncio.shield(asking)
-
-    def sure(self, ids: frozenset[int]) -> frozenset[int]:
-        """What of `ids`, asked for once, Questrade cannot have dropped since.
-
-        A request that leaves some out counts from when it leaves, answered or not.
-        """
-        return ids if self._sure is None else ids & self._sure
 
     async def close(self) -> None:
         """Give up what is being asked."""
@@ -77,15 +68,12 @@ class Aim:
         if not ids:
             raise UpstreamUnavailableError("the stream has nothing to carry any more")
         request = requests.stream_port(sorted(ids))
-        self._sure = self.sure(ids)
-        self._on_asking()
         try:
             port = await self._desk.call_as(self._person, request, priority=Priority.STREAM)
         except UpstreamRefusedError as refusal:
             if refusal.status in TOO_LONG_STATUS or refusal.upstream_code in TOO_LONG_CODES:
                 self.most = max(len(ids) // 2, 1)
             raise
-        self._sure = ids
         access = self._keeper.access(self._person)
         if access is None:
             raise AccessTokenError(self._keeper.last_error(self._person) or f"{self._person} has no access token now")

@@ -94,7 +94,7 @@ class StreamSession:
         self._added_at: dict[int, float] = {}
         self._carried_since: dict[int, float] = {}
         self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
-        self.aim = Aim(person, keeper, desk, self.recount)
+        self.aim = Aim(person, keeper, desk)
         self._adoption = Adoption(lesson)
         self._steward = Steward(self, self.aim, self._adoption, chronicle=chronicle, world=world)
         self._driver = Driver(self._machine, carry_out=self._carry_out, after=self._stepped, now=self._now)
@@ -249,7 +249,7 @@ class StreamSession:
         """What was only asked for in place is carried when it has shown data, until that is known to work."""
         before = self.carried
         up = self.is_live and self.target is not None and not self._steward.has_lapsed
-        ids = self.aim.sure(self.target.ids) if up and self.target is not None else frozenset[int]()
+        ids = self.target.ids if up and self.target is not None else frozenset[int]()
         early = self.assigned & self._adoption.early if up else frozenset[int]()
         self.carried = (ids - self._adoption.unproven) | early
         now = self._now()

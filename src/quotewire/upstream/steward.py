@@ -192,7 +192,7 @@ class Steward:
 
     def _carried(self) -> frozenset[int]:
         target = self._stream.target
-        return self._aim.sure(target.ids) if target is not None else frozenset()
+        return target.ids if target is not None else frozenset()
 
     # --- in place ---
 

@@ -84,30 +84,3 @@ def test_without_symbols_or_a_token_nothing_is_asked() -> None:
         assert desk.calls == []
 
     played(scenario)
-
-
-def test_what_a_request_leaves_out_is_not_sure_from_when_it_leaves_until_it_is_asked_for_again() -> None:
-    answers: list[Any] = [18104, UpstreamUnavailableError("no answer"), 18104]
-
-    async def answer(person: str, request: ApiRequest[Any]) -> int:
-        await asyncio.sleep(1)
-        if isinstance(given := answers.pop(0), Exception):
-            raise given
-        return int(given)
-
-    async def scenario(aim: Aim, desk: FakeDesk, keeper: FakeKeeper) -> None:
-        both = frozenset({1, 2})
-        await aim.take(lambda: both)
-        assert aim.sure(both) == both
-
-        asking = asyncio.create_task(aim.take(lambda: frozenset({1})))
-        await asyncio.sleep(0.1)
-        assert aim.sure(both) == {1}
-        with pytest.raises(UpstreamUnavailableError):
-            await asking
-        assert aim.sure(both) == {1}
-
-        await aim.take(lambda: both)
-        assert aim.sure(both) == both
-
-    played(scenario, answer)

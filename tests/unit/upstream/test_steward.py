@@ -64,9 +64,6 @@ class Bench:
         await asyncio.sleep(0.05)
         return self.aim_at(self.token)
 
-    def sure(self, ids: frozenset[int]) -> frozenset[int]:
-        return ids
-
     async def open_socket(self, url: str, *, timeout_s: float = 5.0) -> QuoteSocket:
         self.sockets.append(FakeSocket(self))
         return cast(QuoteSocket, self.sockets[-1])
