@@ -137,7 +137,10 @@ async def test_clients_move_to_the_next_gateway_and_miss_nothing(
         await asyncio.gather(*(client.begun.wait() for client in clients))
 
     second = await gateway_of(serve, questrade, "bob", tmp_path / "second", **environ)
-    await asyncio.sleep(1.0)
+    before = [sum(map(len, watcher.items.values())) for watcher in watchers]
+    async with asyncio.timeout(20):  # both run, and everybody is served by the first
+        while any(sum(map(len, w.items.values())) <= count for w, count in zip(watchers, before, strict=True)):
+            await asyncio.sleep(0.02)
     asked = time.monotonic()
     first.send(signal.SIGTERM)
     assert await first.ended(SPREAD_S + 8) == 0
