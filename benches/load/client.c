@@ -184,14 +184,13 @@ static void send_upgrade(struct conn *c) {
 }
 
 static void upgraded(struct conn *c) {
-    if (target.raw) {
-        become_live(c);
-        return;
-    }
+    /* Peers are greeted too, though they take no notice: the kernel treats a connection on which both sides have spoken
+     * differently. It acknowledges less often, and then from within the sender's send(). */
     work.len = 0;
     bytes_print(&work, "{\"type\":\"hello\",\"protocol\":1,\"capabilities\":[\"gap\"],\"token\":\"%s\"}", target.token);
     c->state = GREETING;
     conn_send(c, WS_TEXT, work.at, work.len);
+    if (target.raw) become_live(c);
 }
 
 static void welcomed(struct conn *c) {
