@@ -186,7 +186,7 @@ class EventStream:
         self._gate.closing[code.name.lower()] += 1
         if marked and self._blocked_at is None:
             self._mark(self._loop.time())
-        self.write = discard
+        self._gate.hub.rewire(self, discard)
         self.ended.set()
         self._loop.call_later(CLOSE_WAIT_S, self.cut)
 

@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""
         self._session.gone()
-        self.write = discard
+        self._gate.hub.rewire(self, discard)
         self._hang_up()
         return True
 
@@ -180,14 +180,14 @@ class Connection(asyncio.Protocol):
         if self._blocked_at is None:
             self._blocked_at = self._loop.time()
         if self._transport is not None and self.write is not discard:
-            self.write = self._transport.write
+            self._gate.hub.rewire(self, self._transport.write)
         self._gate.hub.block(self)
 
     def resume_writing(self) -> None:
         """The socket takes data again."""
         self._blocked_at = None
         if self._socket is not None and self.write is not discard:
-            self.write = self._socket.send
+            self._gate.hub.rewire(self, self._socket.send)
         self._gate.hub.unblock(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -314,7 +314,7 @@ class Connection(asyncio.Protocol):
     def _peer_closed(self, code: int | None) -> None:
         if self._session.phase is not s.Phase.CLOSED:
             self._session.gone()
-            self.write = discard
+            self._gate.hub.rewire(self, discard)
             self._close_code = code if code is not None else NO_CODE
             self._write([close_frame(code) if code is not None else frame(CLOSE, b"")])
         self._hang_up()
@@ -399,7 +399,7 @@ class Connection(asyncio.Protocol):
             self.seat.fault(self._loop.time())
         log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
         self._gate.hub.pay(self)
-        self.write = discard
+        self._gate.hub.rewire(self, discard)
         self._transport.write(close_frame(code, reason))
         if code in FLOODED:
             self._transport.pause_reading()

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from quotewire.hub.lane import Lane
     from quotewire.hub.outbox import Outbox
 
+Write = Callable[[bytes], int | None]
+"""Writes, and tells how much of it was; None: all is seen to. Raises OSError where nothing was written."""
+
 
 class Client(Protocol):
     """One client. `lane` and `outbox` are the hub's own marks: at most one of them is set."""
 
     form: Form
-    write: Callable[[bytes], int | None]
-    """Writes, and tells how much of it was; None: all is seen to. Raises OSError where nothing was written."""
+    write: Write
+    """To be changed by `Hub.rewire` once it is attached."""
 
     lane: "Lane | None"
     outbox: "Outbox | None"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from quotewire.hub import joining
-from quotewire.hub.client import Client
+from quotewire.hub.client import Client, Write
 from quotewire.hub.joining import Joined
 from quotewire.hub.seats import Seats
 from quotewire.hub.wants import added, removed
@@ -120,6 +120,12 @@ class Hub:
     def pay(self, client: Client) -> None:
         """Write at once what `client` is owed, if its socket takes it: nothing of it may follow what comes next."""
         self._seats.pay_before(client, (), self._clock(), leaving=True)
+
+    def rewire(self, client: Client, write: Write) -> None:
+        """The client is written to by `write` from now on."""
+        client.write = write
+        if client.lane is not None:
+            client.lane.rewire()
 
     def block(self, client: Client) -> None:
         """The client's socket takes no more for now."""

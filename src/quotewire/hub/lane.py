@@ -6,7 +6,7 @@ what nobody else wants has a lane to itself. Only clients that keep up are in la
 
 from collections.abc import Mapping
 
-from quotewire.hub.client import Client
+from quotewire.hub.client import Client, Write
 from quotewire.hub.wants import Wants
 from quotewire.wire.codec import Form, skipped_frame
 
@@ -25,7 +25,7 @@ class Tally:
 class Lane:
     """The frames owed to its members since the last flush."""
 
-    __slots__ = ("append", "form", "gaps", "late", "members", "run", "slots", "wants")
+    __slots__ = ("_wired", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
 
     def __init__(self, key: LaneKey) -> None:
         self.form, self.gaps, self.wants = key
@@ -34,6 +34,9 @@ class Lane:
         self.append = self.run.append
         self.slots: dict[int, bytes] | None = None  # of the symbols wanted in latest mode; never replaced once made
         self.late: dict[Client, int] | None = None  # who came after so many frames of the run
+        # The members' `write`, and the members in the same order; None: to be gathered anew. So no member itself is
+        # touched where all goes well: of a thousand of them hardly one is still in the processor's cache.
+        self._wired: tuple[tuple[Write, ...], tuple[Client, ...]] | None = None
 
     @property
     def key(self) -> LaneKey:
@@ -55,6 +58,7 @@ class Lane:
         """Be owed what comes from now on. Not while slots are filled: what is in them cannot be told apart."""
         assert not self.slots, "a lane with filled slots takes nobody"
         self.members[client] = None
+        self._wired = None
         client.lane = self
         if self.run:
             self.mark(client)
@@ -62,6 +66,7 @@ class Lane:
     def leave(self, client: Client) -> None:
         """Be owed nothing more."""
         self.members.pop(client, None)
+        self._wired = None
         client.lane = None
         if self.late is not None:
             self.late.pop(client, None)
@@ -87,36 +92,45 @@ class Lane:
             frames.insert(0, skipped_frame(skipped, self.form))
         return skipped, frames
 
-    def flush(self, tally: Tally, repeats: Mapping[int, int]) -> None:
-        """Write to each member what it is owed, in one write of bytes joined once."""
-        run, members = self.run, self.members
+    def rewire(self) -> None:
+        """A member's `write` is another now."""
+        self._wired = None
+
+    def _wire(self) -> tuple[tuple[Write, ...], tuple[Client, ...]]:
+        self._wired = tuple(client.write for client in self.members), tuple(self.members)
+        return self._wired
+
+    def empty_slots(self, tally: Tally, repeats: Mapping[int, int]) -> None:
+        """A window is over: what is in the slots goes to the end of the run."""
         if self.slots:
             skipped, frames = self._slotted(repeats)
-            tally.skipped += skipped * len(members)
-            run.extend(frames)
+            tally.skipped += skipped * len(self.members)
+            self.run.extend(frames)
             self.slots.clear()
+
+    def flush(self, tally: Tally) -> int:
+        """Write to each member the run it is owed, in one write of bytes joined once; how many writes that were."""
+        run = self.run
         count = len(run)
         if not count:
-            return
+            return 0
         data = run[0] if count == 1 else b"".join(run)
         if self.late is not None:
             self._flush_late(data, tally)
-            return
+            return len(self.members)
         run.clear()
-        tally.frames += count * len(members)
-        tally.bytes += len(data) * len(members)
-        # A copy: whoever takes no more leaves the lane on the spot.
-        size = len(data)
-        for client in tuple(members):
+        writes, roster = self._wired or self._wire()
+        size, members = len(data), len(writes)
+        tally.frames += count * members
+        tally.bytes += size * members
+        for at, write in enumerate(writes):
             try:
-                sent = client.write(data)
-            except OSError:
-                client.write_rest(data, 0)
-            except Exception as error:  # noqa: BLE001  the others are owed theirs; `failed` reports it
-                client.failed("flush", error)
-            else:
-                if sent is not None and sent != size:
-                    client.write_rest(data, sent)
+                sent: int | Exception | None = write(data)
+            except Exception as error:  # noqa: BLE001  the others are owed theirs; `written` sees to this one
+                sent = error
+            if sent != size:
+                written(roster[at], data, sent)  # who takes no more leaves the lane on the spot
+        return members
 
     def _flush_late(self, data: bytes, tally: Tally) -> None:
         run, late = self.run.copy(), self.late or {}
@@ -138,10 +152,21 @@ class Lane:
 def write_to(client: Client, data: bytes) -> None:
     """Write to one client; whatever comes of that is its own."""
     try:
-        sent = client.write(data)
-        if sent is not None and sent != len(data):
+        sent: int | Exception | None = client.write(data)
+    except Exception as error:  # noqa: BLE001  others are owed theirs; `written` sees to this one
+        sent = error
+    if sent != len(data):
+        written(client, data, sent)
+
+
+def written(client: Client, data: bytes, sent: int | Exception | None) -> None:
+    """See to what a write did not do: `sent` is what it told, or raised."""
+    match sent:
+        case int():
             client.write_rest(data, sent)
-    except OSError:
-        client.write_rest(data, 0)
-    except Exception as error:  # noqa: BLE001  others are owed theirs; `failed` reports it
-        client.failed("flush", error)
+        case OSError():
+            client.write_rest(data, 0)
+        case Exception():
+            client.failed("flush", sent)
+        case None:
+            pass  # the transport sees to all of it

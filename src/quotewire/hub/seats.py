@@ -20,6 +20,9 @@ from quotewire.wire.options import Gap, Mode, Position
 TICK_S = 0.005
 """How exactly a maximum rate is kept."""
 
+WRITES_A_LOOK = 16
+"""Writes between two looks at the clock."""
+
 NONE_AWAITED: Mapping[int, Position] = {}
 
 
@@ -157,11 +160,10 @@ class Seats:
         return bool(self._round)
 
     def begin_round(self, now: float) -> None:
-        """Begin to write all that is owed and due. What cannot be cut in slices is written here."""
+        """Begin to write all that is owed and due: a window is over, and with it what slots hold."""
         self._round = self._owing()
         for lane in self._round:
-            if lane.slots:
-                lane.flush(self.tally, self._repeats)
+            lane.empty_slots(self.tally, self._repeats)
         dirty, self._dirty = self._dirty, set()
         for outbox in dirty:
             client = self.outboxes.get(outbox)
@@ -180,11 +182,11 @@ class Seats:
 
         Always in the same order, so that a lane is written to once in the time of a round, whatever comes when.
         """
-        lanes, tally, repeats = self._round, self.tally, self._repeats
+        lanes, tally, writes = self._round, self.tally, 0
         while lanes:
-            lane = lanes.pop()
-            if lane.run:
-                lane.flush(tally, repeats)
+            writes += lanes.pop().flush(tally)
+            if writes >= WRITES_A_LOOK:
+                writes = 0
                 if clock() >= until:
                     break
         return not lanes

@@ -26,12 +26,12 @@ def test_all_members_are_written_the_same_object() -> None:
     one, two = members(shared, 2)
     for frame in (b"a", b"b"):
         shared.append(frame)
-    shared.flush(tally, {})
+    shared.flush(tally)
     assert one.writes == two.writes == [b"ab"]
     assert one.writes[0] is two.writes[0]
     assert (tally.frames, tally.bytes) == (4, 4)
     assert not shared.pending
-    shared.flush(tally, {})
+    shared.flush(tally)
     assert len(one.writes) == 1
 
 
@@ -43,12 +43,12 @@ def test_late_ones_get_the_rest_and_share_that_too() -> None:
     shared.append(b"b")
     (latest,) = members(shared, 1)
     assert shared.owed(late[0], {}) == [b"b"]
-    shared.flush(tally, {})
+    shared.flush(tally)
     assert (early.writes, late[0].writes, latest.writes) == ([b"ab"], [b"b"], [])
     assert late[0].writes[0] is late[1].writes[0]
     assert tally.frames == 4
     shared.append(b"c")
-    shared.flush(tally, {})
+    shared.flush(tally)
     assert early.writes[-1] is latest.writes[-1]
 
 
@@ -58,7 +58,8 @@ def test_slots_hold_the_newest_and_tell_what_was_replaced() -> None:
     slots = shared.filled()
     slots[1] = b"old"
     slots[2], slots[1] = b"x", b"new"
-    shared.flush(tally, {1: 1, 9: 5})
+    shared.empty_slots(tally, {1: 1, 9: 5})
+    shared.flush(tally)
     (data,) = client.writes
     assert data.endswith(b"newx")
     assert messages(data[: -len(b"newx")])[0]["skipped"] == 1
@@ -77,7 +78,7 @@ def test_one_that_blocks_in_the_middle_leaves_and_the_others_are_served() -> Non
 
         client.write = take
     shared.append(b"a")
-    shared.flush(tally, {})
+    shared.flush(tally)
     assert [client.writes for client in clients] == [[b"a"]] * 3
     assert not shared.members
 
@@ -91,7 +92,7 @@ def test_what_a_socket_does_not_take_is_seen_to() -> None:
 
     full.write, half.write, whole.write = refuse, lambda data: 1, len
     shared.append(b"abc")
-    shared.flush(tally, {})
+    shared.flush(tally)
     write_to(full, b"def")
     write_to(half, b"def")
     write_to(whole, b"def")
@@ -111,6 +112,6 @@ def test_one_whose_write_fails_leaves_the_others_theirs() -> None:
         shared.append(b"a")
         if late:
             members(shared, 1)
-        shared.flush(tally, {})
+        shared.flush(tally)
         assert one.failures == ["flush"]
         assert two.writes == [b"a"]
