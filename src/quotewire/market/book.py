@@ -5,25 +5,30 @@ a client can see gets the next sequence number of its symbol; numbers are never 
 `drop`. Source of the fields: Questrade's quote object, see `market/quote.py`.
 """
 
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import astuple, force_setattr, replace
+from msgspec.structs import astuple, replace
 
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
 
 _PATCH_SHARED: Final = slice(2, None)  # behind `symbol_id` and `symbol`
-_QUOTE_SHARED: Final = slice(8, None)  # behind those, our position and our judgement
 SHARED_FIELDS: Final = QuotePatch.__struct_fields__[_PATCH_SHARED]
 """What a patch and a quote both have, in the same order."""
 
-assert Quote.__struct_fields__[_QUOTE_SHARED] == SHARED_FIELDS
+OWN_FIELDS: Final = ("symbol", "symbol_id", "epoch", "sequence", "freshness", "source", "delayed", "received_at")
+"""What a quote has before those; `Book` gives them by position, in this order."""
 
-# Copied as they are; the others need a rule of their own in `Book._merge`.
+assert Quote.__struct_fields__ == (*OWN_FIELDS, *SHARED_FIELDS)
+assert len(Quote.__struct_defaults__) == len(SHARED_FIELDS)
+
+# These two mean no when they are null; all others are copied as they are.
 PLAIN_FIELDS: Final = tuple(name for name in SHARED_FIELDS if name not in ("delay", "is_halted"))
+_DELAY: Final = SHARED_FIELDS.index("delay")
+_IS_HALTED: Final = SHARED_FIELDS.index("is_halted")
+_BLANK: Final[tuple[Any, ...]] = Quote.__struct_defaults__
 # Of "2026-03-03T09:30:00.000000-05:00". Questrade writes Toronto time, so the date is the trading day.
 _DAY: Final = slice(0, 10)
 T = TypeVar("T")
@@ -31,9 +36,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Entry:
-    """What the book keeps for one symbol."""
+    """What the book keeps for one symbol. `values` are the shared fields of `quote`, for comparing them as a whole."""
 
     quote: Quote
+    values: tuple[Any, ...]
     received_ms: int
     changed_ms: int
 
@@ -70,16 +76,34 @@ class Book:
         entry = self._entries.get(patch.symbol_id)
         if entry is None:
             return self._first(patch, source, received_at_ms, freshness)
-        if reject_older and is_older(patch, entry.quote):
+        current = entry.quote
+        if reject_older and is_older(patch, current):
             return None
         entry.received_ms = received_at_ms
-        merged = self._merge(patch, entry.quote, source, freshness)
-        if merged is entry.quote:
+        values = _overlaid(patch, entry.values)
+        symbol = current.symbol
+        if patch.symbol != symbol or not symbol:
+            symbol = self._name(patch, symbol)
+        if (
+            values == entry.values
+            and freshness is current.freshness
+            and source is current.source
+            and symbol == current.symbol
+        ):
             return None
-        force_setattr(merged, "sequence", entry.quote.sequence + 1)  # nobody has seen `merged` yet
-        force_setattr(merged, "received_at", received_at_ms)
-        entry.quote, entry.changed_ms = merged, received_at_ms
-        return merged
+        entry.values, entry.changed_ms = values, received_at_ms
+        entry.quote = quote = Quote(
+            symbol,
+            current.symbol_id,
+            current.epoch,
+            current.sequence + 1,
+            freshness,
+            source,
+            values[_DELAY] > 0,
+            received_at_ms,
+            *values,
+        )
+        return quote
 
     def learn(self, symbol_id: int, symbol: str) -> None:
         """Name a symbol; used from its next update on whenever the wire leaves the name out."""
@@ -125,62 +149,40 @@ class Book:
         return None if entry is None else entry.changed_ms
 
     def _first(self, patch: QuotePatch, source: Source, received_at_ms: int, freshness: Freshness) -> Quote:
-        blank = Quote(
-            symbol=self._names.get(patch.symbol_id, ""),
-            symbol_id=patch.symbol_id,
-            epoch=self.epoch,
-            sequence=self._dropped.pop(patch.symbol_id, 0) + 1,
-            freshness=freshness,
-            source=source,
-            delayed=False,
-            received_at=received_at_ms,
+        values = _overlaid(patch, _BLANK)
+        quote = Quote(
+            self._name(patch, ""),
+            patch.symbol_id,
+            self.epoch,
+            self._dropped.pop(patch.symbol_id, 0) + 1,
+            freshness,
+            source,
+            values[_DELAY] > 0,
+            received_at_ms,
+            *values,
         )
-        quote = self._merge(patch, blank, source, freshness)
-        self._entries[patch.symbol_id] = _Entry(quote, received_at_ms, received_at_ms)
+        self._entries[patch.symbol_id] = _Entry(quote, values, received_at_ms, received_at_ms)
         return quote
 
-    def _merge(self, patch: QuotePatch, current: Quote, source: Source, freshness: Freshness) -> Quote:
-        """`current` overlaid with `patch`, at the position and arrival time of `current`; itself when nothing differs.
-
-        Runs for every quote: only what differs is touched, found by comparing the fields both have as tuples.
-        """
-        ours = astuple(current)[_QUOTE_SHARED]
-        changed: dict[str, Any] = {
-            name: value
-            for name, value, was in zip(SHARED_FIELDS, astuple(patch)[_PATCH_SHARED], ours, strict=True)
-            if value != was and value is not UNSET
-        }
-        if freshness is not current.freshness:
-            changed["freshness"] = freshness
-        if source is not current.source:
-            changed["source"] = source
-        symbol = self._name(patch, current)
-        if symbol != current.symbol:
-            changed["symbol"] = symbol
-        if "delay" in changed or "is_halted" in changed:
-            _read_flags(changed, current)
-        if not changed:
-            return current
-        merged = copy(current)  # nobody has seen it yet, so it may be changed
-        for name, value in changed.items():
-            force_setattr(merged, name, value)
-        return merged
-
-    def _name(self, patch: QuotePatch, current: Quote) -> str:
+    def _name(self, patch: QuotePatch, current: str) -> str:
         if patch.symbol is not UNSET and patch.symbol:
-            if patch.symbol != current.symbol:
+            if patch.symbol != current:
                 self._names[patch.symbol_id] = patch.symbol
             return patch.symbol
-        return self._names.get(patch.symbol_id, current.symbol)
+        return self._names.get(patch.symbol_id, current)
 
 
-def _read_flags(changed: dict[str, Any], current: Quote) -> None:
-    """The two fields that mean no when they are null, which may turn out to be no change."""
-    delay, is_halted = int(changed.pop("delay", current.delay) or 0), changed.pop("is_halted", current.is_halted)
-    if delay != current.delay:
-        changed["delay"], changed["delayed"] = delay, delay > 0
-    if bool(is_halted) is not current.is_halted:
-        changed["is_halted"] = bool(is_halted)
+def _overlaid(patch: QuotePatch, had: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The shared fields after a patch: a key left out keeps its old value, a null replaces it.
+
+    Runs for every quote, and nearly every one is whole: its fields are then taken as they are, without a look at each.
+    """
+    values = astuple(patch)[_PATCH_SHARED]
+    if UNSET not in values and type(values[_DELAY]) is int and type(values[_IS_HALTED]) is bool:
+        return values
+    merged = [was if value is UNSET else value for value, was in zip(values, had, strict=True)]
+    merged[_DELAY], merged[_IS_HALTED] = int(merged[_DELAY] or 0), bool(merged[_IS_HALTED])
+    return tuple(merged)
 
 
 def is_older(candidate: QuotePatch, current: Quote) -> bool:

@@ -23,6 +23,8 @@ LONGEST_REST_DAYS: Final = 14  # no exchange here rests longer; ends the search 
 class MarketPhase(StrEnum):
     """What an exchange is doing. `PRE` and `POST` are extended hours: open, but slow."""
 
+    __hash__ = str.__hash__  # an enum's own is Python code, and phases are keys that are looked up for every quote
+
     CLOSED = "closed"
     PRE = "pre"
     REGULAR = "regular"

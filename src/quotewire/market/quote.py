@@ -61,9 +61,10 @@ class QuotePatch(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     vwap: float | UnsetType | None = msgspec.field(default=UNSET, name="VWAP")
 
 
-class Quote(msgspec.Struct, rename="camel", kw_only=True, frozen=True, gc=False):
+class Quote(msgspec.Struct, rename="camel", frozen=True, gc=False):
     """One quote as quotewire hands it on: Questrade's fields, merged, with our position and freshness.
 
+    Make it by keyword; the book alone makes it by position, which is eight times as fast and done for every update.
     `(epoch, sequence)` orders the updates of one symbol: `sequence` grows by one each update, a new `epoch` starts a
     new count. `received_at` is when the last upstream data for it arrived, in milliseconds since 1970 UTC.
     """
