@@ -15,7 +15,6 @@ from quotewire.edge.sockets import bound_unsent, discard
 from quotewire.wire.codec import Form, message_frame, quotes_frame
 from quotewire.wire.codes import CLOSES, CloseCode
 from quotewire.wire.commands import Add, Resolution
-from quotewire.wire.dialect import result_of
 from quotewire.wire.events import checkpoint, heartbeat, retry
 from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import Position
@@ -76,7 +75,7 @@ class EventStream:
         self._ids = tuple(dict.fromkeys(each.symbol_id for each in found if each.code is None))
         self._gate.hub.attach(self)
         self._send(retry(RETRY_MS))
-        self._tell(NATIVE.acknowledge(Add((), self._ids), [result_of(each) for each in found]))
+        self._tell(NATIVE.acknowledge(Add((), self._ids), found))
         joined = self._gate.hub.join(self, self._ids, positions={i: positions[i] for i in self._ids if i in positions})
         if joined.gaps:
             self._tell(NATIVE.gap(joined.gaps, None))

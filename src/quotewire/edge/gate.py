@@ -287,7 +287,7 @@ class Gate:
             return None
         asked: list[str | int] = [*names, *ids]
         try:
-            return [self._remembered[each] for each in asked]
+            return list(map(self._remembered.__getitem__, asked))
         except KeyError:
             return None
 

@@ -18,13 +18,15 @@ from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
 from quotewire.wire import session as s
 from quotewire.wire.capabilities import Capability
-from quotewire.wire.codec import Form, message_frame, quotes_frame
+from quotewire.wire.codec import Form, quotes_frame
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
 from quotewire.wire.commands import Authenticate
 from quotewire.wire.frames import (
+    BINARY,
     CLOSE,
     PING,
     PONG,
+    TEXT,
     BinaryMessage,
     CloseFrame,
     FrameEvent,
@@ -35,6 +37,7 @@ from quotewire.wire.frames import (
     Violation,
     close_frame,
     frame,
+    header,
 )
 from quotewire.wire.handshake import CONNECTION_ID, SAFE_LABEL
 from quotewire.wire.messages import UpstreamState
@@ -322,26 +325,35 @@ class Connection(asyncio.Protocol):
     # --- effects ---
 
     def _do(self, effects: Iterable[s.Effect], now: float) -> None:
+        said: list[bytes] = []  # not written yet: an answer and what follows it are one write
         for effect in effects:
+            if isinstance(effect, s.Send):
+                if effect.code is not None:
+                    self._gate.errors[effect.code] += 1
+                self._say(effect.payload, said)
+                continue
+            if isinstance(effect, s.Join):
+                self._join(effect, said)
+                said = []
+                continue
+            self._write(said)
+            said = []
             match effect:
-                case s.Send(payload, code):
-                    if code is not None:
-                        self._gate.errors[code] += 1
-                    self._send(payload)
                 case s.Verify(request):
                     self._verify(request, now)
                 case s.Resolve(names, ids):
                     self._look_up(names, ids, now)
-                case s.Join():
-                    self._join(effect, now)
                 case s.Leave(ids):
                     self._gate.hub.leave(self, ids)
                 case s.SendPong(payload):
+                    self._gate.messages_out += 1
                     self._write([frame(PONG, payload)])
                 case s.SendPing():
+                    self._gate.messages_out += 1
                     self._write([frame(PING, b"%d" % self._gate.limits.wall_ms(now))])
                 case s.End(code, reason, clean):
                     self._end(code, reason, clean=clean)
+        self._write(said)
 
     def _verify(self, request: Authenticate, now: float) -> None:
         try:
@@ -380,15 +392,19 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  the edge of this task; `failed` reports it
             self.failed("resolve", error)
 
-    def _join(self, join: s.Join, now: float) -> None:
+    def _join(self, join: s.Join, said: list[bytes]) -> None:
+        """Let these symbols flow: after what was said before, and what the client is to have first."""
         joined = self._gate.hub.join(self, join.ids, join.options, join.positions)
-        self._do(self._session.gaps(joined.gaps, join.request_id), now)
-        payload = self.dialect.snapshot(joined.snapshot, join.request_id)
-        if payload is not None:
-            self._send(payload)
+        for gap in self._session.gaps(joined.gaps, join.request_id):
+            self._say(gap.payload, said)
+        snapshot = self.dialect.snapshot(joined.snapshot, join.request_id)
+        if snapshot is not None:
+            self._say(snapshot, said)
         for start in range(0, len(joined.replay), MAX_REPLAY_QUOTES):
             part = joined.replay[start : start + MAX_REPLAY_QUOTES]
-            self._write([quotes_frame(self.form, part, skipped=0 if start else joined.skipped)])
+            self._gate.messages_out += 1
+            said.append(quotes_frame(self.form, part, skipped=0 if start else joined.skipped))
+        self._write(said)
 
     def _end(self, code: CloseCode, reason: str, *, clean: bool) -> None:
         self._close_code = code
@@ -423,14 +439,15 @@ class Connection(asyncio.Protocol):
 
     # --- bytes out ---
 
-    def _send(self, payload: bytes) -> None:
-        self._write([message_frame(self.form, payload)])
+    def _say(self, payload: bytes, said: list[bytes]) -> None:
+        """Frame a message, to be written with what else is said: in two pieces, as it may be long."""
+        self._gate.messages_out += 1
+        said += (header(BINARY if self.dialect.binary else TEXT, len(payload)), payload)
 
     def _write(self, frames: list[bytes]) -> None:
-        if self._transport is None:
+        if self._transport is None or not frames:
             return
         data = frames[0] if len(frames) == 1 else b"".join(frames)
-        self._gate.messages_out += len(frames)
         self._gate.bytes_out += len(data)
         self._transport.write(data)
         if self._blocked_at is not None and self._transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:

@@ -34,7 +34,8 @@ def join(
 ) -> Joined:
     """What a client that now wants these symbols is given; `positions` are those it comes back with."""
     if not positions:
-        return Joined(bodies([known for known in map(latest, symbol_ids) if known is not None], form, options.fields))
+        known = list(filter(None, map(latest, symbol_ids)))
+        return Joined(bodies(known, form, options.fields))
     snapshot: list[EncodedQuote] = []
     missed: list[list[EncodedQuote]] = []
     gaps: list[Gap] = []

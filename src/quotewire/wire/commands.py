@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.options import DEFAULT_OPTIONS, Options, Position
 
@@ -85,9 +87,11 @@ SymbolCommand = Add | Replace | Remove
 Command = Authenticate | SymbolCommand | AskPong | Nothing | Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """One symbol of a command, looked up. `symbol_id` is 0 when it was not found; then `code` and `reason` say why."""
+class Resolution(msgspec.Struct, gc=False):
+    """One symbol of a command, looked up. `symbol_id` is 0 when it was not found; then `code` and `reason` say why.
+
+    `json` and `msgpack` are how a client is told, made on first need: what was found for one is told to many.
+    """
 
     asked: str | int
     symbol: str = ""
@@ -95,3 +99,5 @@ class Resolution:
     code: ErrorCode | None = None
     reason: str = ""
     retryable: bool = False
+    json: bytes = b""
+    msgpack: bytes = b""

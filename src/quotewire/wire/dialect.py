@@ -6,11 +6,14 @@ from typing import Any, Protocol
 import msgspec
 
 from quotewire.wire.capabilities import Agreed
-from quotewire.wire.codec import Form
+from quotewire.wire.codec import Form, msgpack_array
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.commands import Command, Problem, Resolution, SymbolCommand, Timestamp
 from quotewire.wire.messages import SymbolResult, UpstreamState
 from quotewire.wire.options import Gap
+
+_json = msgspec.json.Encoder().encode
+_msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +50,8 @@ class Dialect(Protocol):
     def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase the answer to a good token. `agreed`: the capabilities in force."""
 
-    def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
-        """Phrase the answer to a symbol command."""
+    def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase the answer to a symbol command: what became of each symbol, in order."""
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
         """Phrase a snapshot of quotes encoded in this form; None when there is nothing to say."""
@@ -106,10 +109,30 @@ def explain(head: Callable[[], _Head], error: Exception, known_types: Sequence[s
     return Problem(ErrorCode.INVALID_MESSAGE, str(error)[:200], request_id, timestamp)
 
 
+def json_results(resolutions: Sequence[Resolution]) -> bytes:
+    """What became of each symbol, as a JSON array."""
+    return b"[" + b",".join([each.json or _phrase_json(each) for each in resolutions]) + b"]"
+
+
+def msgpack_results(resolutions: Sequence[Resolution]) -> bytes:
+    """What became of each symbol, as a MessagePack array."""
+    return msgpack_array(len(resolutions)) + b"".join([each.msgpack or _phrase_msgpack(each) for each in resolutions])
+
+
+def _phrase_json(resolution: Resolution) -> bytes:
+    resolution.json = _json(result_of(resolution))
+    return resolution.json
+
+
+def _phrase_msgpack(resolution: Resolution) -> bytes:
+    resolution.msgpack = _msgpack(result_of(resolution))
+    return resolution.msgpack
+
+
 def result_of(resolution: Resolution) -> SymbolResult:
-    """Phrase one looked-up symbol."""
+    """What became of one symbol."""
     if resolution.code is None:
-        return SymbolResult(ok=True, symbol=resolution.symbol or None, symbol_id=resolution.symbol_id)
+        return SymbolResult(ok=True, symbol=resolution.symbol or None, symbol_id=resolution.symbol_id or None)
     named = isinstance(resolution.asked, str)
     return SymbolResult(
         ok=False,

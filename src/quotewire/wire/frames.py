@@ -285,12 +285,16 @@ def _unmask(payload: bytes, mask: bytes) -> bytes:
 
 def frame(opcode: int, payload: bytes) -> bytes:
     """Build one unmasked, unfragmented frame, as a server sends it."""
-    length = len(payload)
+    return header(opcode, len(payload)) + payload
+
+
+def header(opcode: int, length: int) -> bytes:
+    """What stands before so many bytes of payload in such a frame."""
     if length < 126:
-        return bytes((FIN | opcode, length)) + payload
+        return bytes((FIN | opcode, length))
     if length < 65536:
-        return struct.pack("!BBH", FIN | opcode, 126, length) + payload
-    return struct.pack("!BBQ", FIN | opcode, 127, length) + payload
+        return struct.pack("!BBH", FIN | opcode, 126, length)
+    return struct.pack("!BBQ", FIN | opcode, 127, length)
 
 
 def text_frame(payload: bytes) -> bytes:

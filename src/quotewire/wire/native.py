@@ -15,11 +15,22 @@ from quotewire.wire.commands import (
     Nothing,
     Problem,
     Remove,
+    Resolution,
     SymbolCommand,
     Timestamp,
 )
-from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head, msgpack_head
-from quotewire.wire.messages import PROTOCOL_VERSION, SymbolResult, UpstreamState
+from quotewire.wire.dialect import (
+    NOT_JSON,
+    NOTHING,
+    UNREADABLE,
+    Facts,
+    explain,
+    json_head,
+    json_results,
+    msgpack_head,
+    msgpack_results,
+)
+from quotewire.wire.messages import PROTOCOL_VERSION, UpstreamState
 from quotewire.wire.options import Gap
 from quotewire.wire.wishes import add
 
@@ -81,15 +92,26 @@ class NativeDialect:
         )
         return self._encode(welcome)
 
-    def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
+    def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase `subscribed` or `unsubscribed`."""
-        kind = messages.Unsubscribed if isinstance(command, Remove) else messages.Subscribed
-        return self._encode(kind(results=list(results), request_id=command.request_id, timestamp=command.timestamp))
+        head = b'{"type":"unsubscribed",' if isinstance(command, Remove) else b'{"type":"subscribed",'
+        if command.request_id is not None:
+            head += b'"requestId":' + _json(command.request_id) + b","
+        if command.timestamp is not None:
+            head += b'"timestamp":' + _json(command.timestamp) + b","
+        return head + b'"results":' + json_results(resolutions) + b"}"
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
         named = b"" if request_id is None else b'"requestId":' + _json(request_id) + b","
-        return b'{"type":"snapshot",' + named + b'"quotes":[' + b",".join(quotes) + b"]}"
+        head = b'{"type":"snapshot",' + named + b'"quotes":['
+        if not quotes:
+            return head + b"]}"
+        # Head and tail go with the first and the last, so that what may be megabytes is copied once.
+        parts = list(quotes)
+        parts[0] = head + parts[0]
+        parts[-1] += b"]}"
+        return b",".join(parts)
 
     def gap(self, gaps: Sequence[Gap], request_id: str | None) -> bytes:
         """Phrase `gap`."""
@@ -135,6 +157,16 @@ class MsgpackDialect(NativeDialect):
 
     form = Form.MSGPACK
     binary = True
+
+    def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase `subscribed` or `unsubscribed`."""
+        told: dict[str, object] = {"type": "unsubscribed" if isinstance(command, Remove) else "subscribed"}
+        if command.request_id is not None:
+            told["requestId"] = command.request_id
+        if command.timestamp is not None:
+            told["timestamp"] = command.timestamp
+        head = bytes((0x80 | len(told) + 1,)) + b"".join([_msgpack(key) + _msgpack(told[key]) for key in told])
+        return head + b"\xa7results" + msgpack_results(resolutions)
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""

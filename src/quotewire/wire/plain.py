@@ -9,9 +9,9 @@ from quotewire.market.quote import SymbolId
 from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import RETRYABLE, ErrorCode
-from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, SymbolCommand
-from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head
-from quotewire.wire.messages import RequestId, SymbolResult, Timestamp, UpstreamState
+from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, Resolution, SymbolCommand
+from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head, json_results
+from quotewire.wire.messages import RequestId, Timestamp, UpstreamState
 from quotewire.wire.options import Gap
 
 MAX_TOKEN_CHARACTERS = 4096
@@ -28,13 +28,6 @@ class _Typed(msgspec.Struct, rename="camel"):
     type: str | None = None
     mode: str | None = None
     request_id: RequestId | None = None
-    timestamp: Timestamp = None
-
-
-class _Acknowledged(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    type: str
-    results: list[SymbolResult]
-    request_id: str | None = None
     timestamp: Timestamp = None
 
 
@@ -76,13 +69,12 @@ class PlainDialect:
         """Phrase the answer to a good token; there is nothing to agree on."""
         return _encode({"success": True, "connectionId": facts.connection_id})
 
-    def acknowledge(self, command: SymbolCommand, results: Sequence[SymbolResult]) -> bytes:
+    def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase the answer; it has no `success`, which front ends take for the answer to their token."""
-        return _encode(
-            _Acknowledged(
-                type="subscribed", results=list(results), request_id=command.request_id, timestamp=command.timestamp
-            )
-        )
+        tail = b"" if command.request_id is None else b',"requestId":' + _encode(command.request_id)
+        if command.timestamp is not None:
+            tail += b',"timestamp":' + _encode(command.timestamp)
+        return b'{"type":"subscribed","results":' + json_results(resolutions) + tail + b"}"
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
         """Phrase a snapshot as ordinary quotes."""

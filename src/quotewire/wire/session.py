@@ -31,9 +31,9 @@ from quotewire.wire.commands import (
     Resolution,
     SymbolCommand,
 )
-from quotewire.wire.dialect import NOTHING, Dialect, Facts, result_of
+from quotewire.wire.dialect import NOTHING, Dialect, Facts
 from quotewire.wire.limits import UNSHARED, Quota, SessionLimits
-from quotewire.wire.messages import SymbolResult, UpstreamState
+from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
 
 
@@ -281,17 +281,17 @@ class ServerSession:
 
     # --- what the client is told unasked ---
 
-    def upstream(self, state: UpstreamState) -> list[Effect]:
+    def upstream(self, state: UpstreamState) -> list[Send]:
         """The upstream changed."""
         return self._tell(self._dialect.status(state) if self.phase is Phase.LIVE else None)
 
-    def gaps(self, gaps: Sequence[Gap], request_id: str | None = None) -> list[Effect]:
+    def gaps(self, gaps: Sequence[Gap], request_id: str | None = None) -> list[Send]:
         """Updates are lost to this client. Nothing, when it did not agree to be told: what follows must tell it."""
         if not gaps or Capability.GAP not in self.agreed:
             return []
         return self._tell(self._dialect.gap(gaps, request_id))
 
-    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> list[Effect]:
+    def reconnect(self, after_ms: int, deadline_ms: int, reason: str) -> list[Send]:
         """Have the client move to another connection. Nothing, when it did not agree: its close frame must tell it."""
         if Capability.RECONNECT not in self.agreed:
             return []
@@ -299,7 +299,7 @@ class ServerSession:
 
     # --- the rules ---
 
-    def _tell(self, payload: bytes | None) -> list[Effect]:
+    def _tell(self, payload: bytes | None) -> list[Send]:
         return [] if payload is None or self.phase is not Phase.LIVE else [Send(payload)]
 
     def _enter(self, phase: Phase) -> None:
@@ -376,53 +376,54 @@ class ServerSession:
     def _apply(self, command: SymbolCommand, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
         if isinstance(command, Remove):
             return self._remove(command, resolutions)
-        wanted = self.wanted
-        resolutions = [self._kept(resolution, wanted) for resolution in resolutions]
-        found = tuple(dict.fromkeys(r.symbol_id for r in resolutions if r.code is None))
+        found = tuple([r.symbol_id for r in resolutions if r.code is None])
+        if len(found) < len(resolutions):
+            resolutions = self._kept(resolutions)
+            found = tuple([r.symbol_id for r in resolutions if r.code is None])
+        found = tuple(dict.fromkeys(found))
         leaving: tuple[int, ...] = ()
-        joining = found
-        if isinstance(command, Replace):
-            leaving = tuple(wanted.difference(found))
-            joining = tuple(symbol_id for symbol_id in found if symbol_id not in wanted)
-        wanted = wanted.union(found).difference(leaving)
-        total = len(wanted)
-        refusal = self._quota.claim(total) if total <= self._limits.max_symbols else None
-        if total > self._limits.max_symbols or refusal is not None:
+        joining = wanted = found
+        if self._wanted:
+            before = self.wanted
+            joined = before.union(found)
+            if isinstance(command, Replace):
+                leaving = tuple(before.difference(found))
+                joining = tuple([symbol_id for symbol_id in found if symbol_id not in before])
+                joined = joined.difference(leaving)
+            wanted = tuple(joined)
+        refusal = self._quota.claim(len(wanted)) if len(wanted) <= self._limits.max_symbols else None
+        if len(wanted) > self._limits.max_symbols or refusal is not None:
             return self._too_many(command, now, refusal)
-        self._wanted = tuple(wanted)
+        self._wanted = wanted
         # Left before it is told, so that nothing of these symbols follows the answer.
         effects: list[Effect] = [Leave(leaving)] if leaving else []
-        effects.append(Send(self._dialect.acknowledge(command, [result_of(r) for r in resolutions])))
+        effects.append(Send(self._dialect.acknowledge(command, resolutions)))
         if isinstance(command, Add):
-            positions = {i: command.positions[i] for i in joining if i in command.positions}
+            positions = command.positions and {i: command.positions[i] for i in joining if i in command.positions}
             effects.append(Join(joining, command.request_id, command.options, positions))
         elif joining:
             effects.append(Join(joining, command.request_id))
         return effects
 
-    def _kept(self, resolution: Resolution, wanted: frozenset[int]) -> Resolution:
+    def _kept(self, resolutions: Sequence[Resolution]) -> list[Resolution]:
         """A symbol that flows already needs no look-up: one that failed for now takes nothing away."""
-        asked = resolution.asked
-        if resolution.code is None or not resolution.retryable or not isinstance(asked, int):
-            return resolution
-        return Resolution(asked, symbol_id=asked) if asked in wanted else resolution
+        wanted = self.wanted
+        return [
+            Resolution(r.asked, symbol_id=r.asked)
+            if r.code is not None and r.retryable and isinstance(r.asked, int) and r.asked in wanted
+            else r
+            for r in resolutions
+        ]
 
     def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
         # What cannot be found cannot be wanted either: taking it away is done.
         wanted = self.wanted
-        leaving = tuple(wanted.intersection(r.symbol_id for r in resolutions))
+        leaving = tuple(wanted.intersection([r.symbol_id for r in resolutions]))
         self._wanted = tuple(wanted.difference(leaving))
         self._quota.claim(len(self._wanted))
-        results = [
-            SymbolResult(
-                ok=True,
-                symbol=r.symbol or (r.asked if isinstance(r.asked, str) else None),
-                symbol_id=r.symbol_id or (r.asked if isinstance(r.asked, int) else None),
-            )
-            for r in resolutions
-        ]
+        done = [r if r.code is None else _done(r.asked) for r in resolutions]
         effects: list[Effect] = [Leave(leaving)] if leaving else []
-        return [*effects, Send(self._dialect.acknowledge(command, results))]
+        return [*effects, Send(self._dialect.acknowledge(command, done))]
 
     def _too_many(self, command: SymbolCommand, now: float, refusal: str | None = None) -> list[Effect]:
         told = refusal or f"a connection may want {self._limits.max_symbols} symbols"
@@ -448,6 +449,10 @@ class ServerSession:
     def _end(self, code: CloseCode, reason: str = "", *, clean: bool = True) -> list[Effect]:
         self._enter(Phase.CLOSED)
         return [End(code, reason or CLOSES[code].reason, clean)]
+
+
+def _done(asked: str | int) -> Resolution:
+    return Resolution(asked, symbol=asked) if isinstance(asked, str) else Resolution(asked, symbol_id=asked)
 
 
 def _spend(full_at: float, now: float, count: int, per_s: float, burst: int) -> float | None:

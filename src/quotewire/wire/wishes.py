@@ -17,9 +17,12 @@ def add(message: Subscribe) -> Add | Problem:
     wrong = _wrong_fields(message.fields) or _wrong_rate(message) or _wrong_resume(message)
     if wrong is not None:
         return Problem(ErrorCode.INVALID_MESSAGE, wrong, message.request_id, message.timestamp)
-    positions = {symbol_id: Position(epoch, sequence) for symbol_id, epoch, sequence in message.resume}
-    named = set(message.ids)
-    ids = (*message.ids, *(symbol_id for symbol_id in positions if symbol_id not in named))
+    ids = tuple(message.ids)
+    positions: dict[int, Position] = {}
+    if message.resume:
+        positions = {symbol_id: Position(epoch, sequence) for symbol_id, epoch, sequence in message.resume}
+        named = set(ids)
+        ids += tuple([symbol_id for symbol_id in positions if symbol_id not in named])
     return Add(tuple(message.symbols), ids, message.request_id, message.timestamp, options(message), positions)
 
 

@@ -9,7 +9,7 @@ from quotewire.wire import messages as m
 from quotewire.wire.capabilities import Capability
 from quotewire.wire.codec import EncodedQuote, Form, encode_quote, message_frame, quotes_frame
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove
+from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove, Resolution
 from quotewire.wire.dialect import Facts
 from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.options import Cause, Gap
@@ -69,7 +69,8 @@ def test_an_extension_type_is_a_wrong_value() -> None:
     "phrase",
     [
         lambda d: d.welcome(FACTS, "h", 17, frozenset({Capability.GAP, Capability.DELTA})),
-        lambda d: d.acknowledge(Add(("A",), (), "r", 1), [m.SymbolResult(ok=True, symbol="A", symbol_id=1)]),
+        lambda d: d.acknowledge(Add(("A",), (), "r", 1), [Resolution("A", symbol="A", symbol_id=1)]),
+        lambda d: d.acknowledge(Add((), (1,), "r"), [Resolution(i, symbol_id=i) for i in range(1, 70_000)]),
         lambda d: d.acknowledge(Remove(("A",), (), "r", 1), []),
         lambda d: d.gap([GAP], "r"),
         lambda d: d.snapshot([encode_quote(quote(i), d.form) for i in range(1, 4)], "r"),

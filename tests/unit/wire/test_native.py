@@ -8,7 +8,7 @@ import pytest
 from quotewire.wire import messages as m
 from quotewire.wire.codec import encode_quote
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove
+from quotewire.wire.commands import Add, AskPong, Authenticate, Nothing, Problem, Remove, Resolution
 from quotewire.wire.dialect import Facts
 from quotewire.wire.native import KNOWN_TYPES, NativeDialect
 from tests.wire_samples import quote, upstream
@@ -128,12 +128,25 @@ def test_welcome_tells_the_facts_and_echoes() -> None:
 
 
 def test_acknowledgements_echo_and_are_of_the_commands_kind() -> None:
-    results = [m.SymbolResult(ok=True, symbol="A", symbol_id=1)]
-    assert said(dialect.acknowledge(Add(("A",), (), "r", 1), results)) == m.Subscribed(
-        results=results, request_id="r", timestamp=1
-    )
-    assert said(dialect.acknowledge(Remove(("A",), (), "r", 1), results)) == m.Unsubscribed(
-        results=results, request_id="r", timestamp=1
+    found = [
+        Resolution("A", symbol="A", symbol_id=1),
+        Resolution(7, symbol_id=7),
+        Resolution('"', code=ErrorCode.UNKNOWN_SYMBOL, reason="unknown"),
+        Resolution(9, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason="down", retryable=True),
+    ]
+    results = [
+        m.SymbolResult(ok=True, symbol="A", symbol_id=1),
+        m.SymbolResult(ok=True, symbol_id=7),
+        m.SymbolResult(ok=False, symbol='"', code=ErrorCode.UNKNOWN_SYMBOL, reason="unknown"),
+        m.SymbolResult(ok=False, symbol_id=9, code=ErrorCode.UPSTREAM_UNAVAILABLE, reason="down", retryable=True),
+    ]
+    for _ in range(2):  # made, and remembered
+        assert said(dialect.acknowledge(Add(("A",), (), 'r"', "t\\"), found)) == m.Subscribed(
+            results=results, request_id='r"', timestamp="t\\"
+        )
+        assert said(dialect.acknowledge(Remove(("A",), ()), found)) == m.Unsubscribed(results=results)
+    assert said(dialect.acknowledge(Add((), (), "r", 1.5), [])) == m.Subscribed(
+        results=[], request_id="r", timestamp=1.5
     )
 
 

@@ -5,9 +5,8 @@ import pytest
 
 from quotewire.wire.codec import encode_quote
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import AskPong, Authenticate, Nothing, Problem, Replace
+from quotewire.wire.commands import AskPong, Authenticate, Nothing, Problem, Replace, Resolution
 from quotewire.wire.dialect import Facts
-from quotewire.wire.messages import SymbolResult
 from quotewire.wire.plain import MAX_TOKEN_CHARACTERS, PlainDialect
 from tests.wire_samples import quote, upstream
 
@@ -88,8 +87,7 @@ def test_messages_it_does_not_know(text: str) -> None:
 def test_answers() -> None:
     decode = msgspec.json.decode
     assert decode(dialect.welcome(FACTS, None, None)) == {"success": True, "connectionId": "ws-1"}
-    result = SymbolResult(ok=True, symbol="A", symbol_id=1)
-    told = decode(dialect.acknowledge(Replace((1,), "r", 5), [result]))
+    told = decode(dialect.acknowledge(Replace((1,), "r", 5), [Resolution(1, symbol="A", symbol_id=1)]))
     assert told == {
         "type": "subscribed",
         "results": [{"ok": True, "symbol": "A", "symbolId": 1}],
