@@ -100,6 +100,13 @@ def judge(
     return Freshness.LIVE if age_s <= live_window_s(phase, expected_s, thresholds) else Freshness.QUIET
 
 
+def judge_now(phase: MarketPhase, *, is_halted: bool) -> Freshness:
+    """`judge` for a symbol whose data came over a stream this very moment: the last five rows, where no age matters."""
+    if phase is MarketPhase.CLOSED:
+        return Freshness.CLOSED
+    return Freshness.HALTED if is_halted else Freshness.LIVE
+
+
 def _judge_polled(age_s: float | None, closed: bool, is_halted: bool, thresholds: Thresholds) -> Freshness:
     if age_s is None or age_s > thresholds.poll_max_age_s:
         return Freshness.STALE
@@ -125,7 +132,9 @@ class Pace:
     def observe(self, phase: MarketPhase, at: float) -> None:
         """Data came at `at` (monotonic seconds)."""
         if phase is self._phase:
-            gap = min(max(at - self._last_at, 0.0), self.longest_s)
+            gap = at - self._last_at
+            if not 0.0 <= gap <= self.longest_s:
+                gap = min(max(gap, 0.0), self.longest_s)
             mean = self._mean_s.get(phase)
             self._mean_s[phase] = gap if mean is None else mean + self._weight * (gap - mean)
         self._phase, self._last_at = phase, at

@@ -98,6 +98,11 @@ class Lifecycle:
         """The symbols wanted."""
         return self._symbols
 
+    @property
+    def attempt(self) -> int:
+        """Failures in a row."""
+        return self._attempt
+
     def snapshot(self) -> Snapshot:
         """Everything R7 wants to be observable."""
         waiting = self._link in (Link.WAITING, Link.OFFLINE)

@@ -23,7 +23,7 @@ Two questions, kept apart:
 An answer that finds the symbol elsewhere than CHECKING came too late and is ignored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +31,7 @@ from typing import Final, TypeAlias
 
 from quotewire.market.calendar import MarketPhase, phase_at
 from quotewire.market.freshness import EXTENDED, Pace
+from quotewire.market.quote import QuotePatch
 from quotewire.resilience.lifecycle_events import SilenceRule
 
 REGULAR: Final = MarketPhase.REGULAR
@@ -165,20 +166,22 @@ class Watchdog:
 
     # --- what happens ---
 
-    def heard(self, symbol_id: int, now: float, *, is_halted: bool = False) -> None:
-        """Stream data of this symbol came. Called for each quote: two look-ups and a little arithmetic."""
+    def heard(self, patches: Iterable[QuotePatch], now: float) -> None:
+        """Stream data came. Costs two look-ups and a little arithmetic for each quote."""
         self._stream_last_at = now
         self._stream_patience = 1.0
         self._is_doubted = False
-        symbol = self._symbols.get(symbol_id)
-        if symbol is None:
-            return
-        symbol.pace.observe(self._phase(symbol), now)
-        symbol.last_at = now
-        symbol.is_halted = is_halted
-        symbol.state = Watch.LISTENING
-        symbol.patience = 1.0
-        symbol.repairs = 0
+        symbols, phase_of = self._symbols, self._phases.get
+        for patch in patches:
+            symbol = symbols.get(patch.symbol_id)
+            if symbol is None:
+                continue
+            symbol.pace.observe(phase_of(symbol.exchange, MarketPhase.CLOSED), now)
+            symbol.last_at = now
+            symbol.is_halted = patch.is_halted is True
+            symbol.state = Watch.LISTENING
+            symbol.patience = 1.0
+            symbol.repairs = 0
 
     def stream_up(self, now: float) -> None:
         """The stream is live (again): everybody starts with a clean sheet."""

@@ -38,15 +38,16 @@ class Driver:
         if self._stepping:
             return
         self._stepping = True
+        machine = self._machine
         try:
             while self._events:
-                was_live, before = self._machine.state is State.CONNECTED, self._machine.snapshot().attempt
-                for effect in self._machine.step(self._events.popleft(), self._now()):
+                was_live, before = machine.state is State.CONNECTED, machine.attempt
+                for effect in machine.step(self._events.popleft(), self._now()):
                     if isinstance(effect, do.ScheduleTick):
                         self._schedule(effect.at)
                     else:
                         self._carry_out(effect)
-                self._after(was_live, self._machine.snapshot().attempt > before)
+                self._after(was_live, machine.attempt > before)
         finally:
             self._stepping = False
 

@@ -1,6 +1,6 @@
 """The guard of one stream: feeds its watchdog, and tells whether a REST quote knows what the stream does not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -44,11 +44,10 @@ class Guard:
             self.watchdog.stream_down()
         self._is_up = is_live
 
-    def heard(self, patches: Iterable[QuotePatch], now: float) -> None:
+    def heard(self, patches: Sequence[QuotePatch], now: float) -> None:
         """Data came over the stream."""
-        for patch in patches:
-            self._brought[patch.symbol_id] = patch
-            self.watchdog.heard(patch.symbol_id, now, is_halted=patch.is_halted is True)
+        self._brought.update([(patch.symbol_id, patch) for patch in patches])
+        self.watchdog.heard(patches, now)
 
     def knows(self, patch: QuotePatch, newest: Quote | None) -> bool:
         """Whether the stream brought what REST tells; `newest` goes for a symbol it has not spoken of.

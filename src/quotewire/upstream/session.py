@@ -90,8 +90,10 @@ class StreamSession:
         self.reader = Reader(self._received, self._over)
         self._open_socket = world.open_socket
         self._reached_at = float("-inf")
-        self._since = float("-inf")  # when the token was sent on the socket that counts
-        self._added_at: dict[int, float] = {}
+        self.asked_at = float("-inf")
+        """When the token was sent on the socket that counts: before that, nobody had asked for anything on it."""
+        self.added_at: dict[int, float] = {}
+        """The same for symbols that were added later, each by itself."""
         self._carried_since: dict[int, float] = {}
         self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
         self.aim = Aim(person, keeper, desk)
@@ -143,10 +145,6 @@ class StreamSession:
         """Whether data of the symbol may come: the stream is up, and was asked for it."""
         return self.is_live and self._should_carry(symbol_id)
 
-    def asked_at(self, symbol_id: int) -> float:
-        """Before this (monotonic seconds) nobody had asked for the symbol on the socket that counts."""
-        return max(self._since, self._added_at.get(symbol_id, self._since))
-
     # --- what can be told ---
 
     def assign(self, ids: frozenset[int]) -> None:
@@ -157,7 +155,7 @@ class StreamSession:
         known = self.target.ids if self.target is not None else frozenset[int]()
         now = self._now()
         for symbol_id in ids - self.assigned - known:  # what was dropped may be sent on all the same, and come late
-            self._added_at[symbol_id] = now - LAG_S if symbol_id in self._adoption.former else now
+            self._added(symbol_id, now - LAG_S if symbol_id in self._adoption.former else now)
         self.assigned = ids
         if self._group is None:
             return
@@ -258,8 +256,7 @@ class StreamSession:
 
     def swap(self, fresh: QuoteSocket, target: Target, since: float) -> None:
         """Read `fresh` from here on and let go of the old socket. Nothing is awaited, so nothing comes between."""
-        self._since = since
-        self._added_at.clear()
+        self._asked(since)
         self._adoption.opened_anew(self._now(), target.ids - self.assigned)
         number, old = self.number, self._socket
         assert number is not None
@@ -406,8 +403,7 @@ class StreamSession:
     async def _authenticate(self, number: int) -> None:
         assert self.target is not None
         assert self._socket is not None
-        self._since = self._now()
-        self._added_at.clear()
+        self._asked(self._now())
         try:
             await self._socket.authenticate(self.target.token, timeout_s=self._config.auth_timeout_s + GRACE_S)
         except UpstreamError as trouble:
@@ -425,19 +421,31 @@ class StreamSession:
             self.failed(trouble)
 
     def _received(self, number: int, patches: list[QuotePatch]) -> None:
-        believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
+        ids = {patch.symbol_id for patch in patches}
         known = self.target.ids if self.target is not None else self.assigned
-        early = [patch.symbol_id for patch in believed if patch.symbol_id not in known]
-        for symbol_id in set(early) - self._adoption.early:  # whether it was sent because we asked is not certain
-            self._added_at[symbol_id] = self._now() - LAG_S
+        believed, early = patches, set[int]()
+        if not ids <= known:
+            believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
+            early = (ids & self.assigned) - known
+        for symbol_id in early - self._adoption.early:  # whether it was sent because we asked is not certain
+            self._added(symbol_id, self._now() - LAG_S)
         self._driver.feed(on.Message(number))
         if self._adoption.pending:
-            self._adoption.seen(patch.symbol_id for patch in patches)
+            self._adoption.seen(ids)
             self.recount()
         if self._adoption.heard(early):
             self.recount()
         if believed:
             self._sink.on_patches(self, believed)
+
+    def _asked(self, at: float) -> None:
+        """A socket was given the token, for all of its symbols."""
+        self.asked_at = at
+        self.added_at.clear()
+
+    def _added(self, symbol_id: int, at: float) -> None:
+        """A symbol was added to those that the socket was asked for."""
+        self.added_at[symbol_id] = max(self.asked_at, at)
 
     def _should_carry(self, symbol_id: int) -> bool:
         """Whether this stream is believed. What Questrade goes on sending of symbols that moved to another stream may

@@ -153,10 +153,27 @@ class Twins:
         """Whether something waits: `due` is to be asked every so often."""
         return bool(self._holding)
 
+    def lead(self, stream: Hashable, patch: QuotePatch, now: float, since: float = NEVER) -> bool:
+        """The ordinary case of `hear`, by itself because nearly every quote is one: a stream that certainly stands at
+        the newest content brings another one, which is new. In all other cases false, and nothing is done.
+        """
+        line = self._lines.get(patch.symbol_id)
+        place = line.places.get(stream) if line is not None else None
+        if line is None or place is None or place.at != line.count - 1 or not place.is_sure:
+            return False
+        if place.since != since or place.last == patch:
+            return False
+        place.last = patch
+        self._append(line, patch, now)
+        place.at += 1
+        return True
+
     def hear(
         self, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float, since: float = NEVER
     ) -> Heard:
         """A stream brought this, which was asked for the symbol at `since`; `current` is what clients have."""
+        if self.lead(stream, patch, now, since):
+            return Heard.NEW
         line = self._lines.get(patch.symbol_id)
         if line is None:
             line = self._lines[patch.symbol_id] = _Line()
@@ -168,8 +185,6 @@ class Twins:
         place.last = patch
         if not place.is_sure:
             return self._unsure(line, place, stream, patch, current, now)
-        if place.at == line.count - 1:
-            return self._new(line, place, patch, now)
         found = line.after(place.at, patch, now)
         if found is not None:
             place.at = found
@@ -334,8 +349,10 @@ class Twins:
     def _append(self, line: _Line, patch: QuotePatch, now: float) -> None:
         """A content is passed on; who waits with it, or behind it, learns from that."""
         line.append(patch, now)
-        if not self._holding:
-            return
+        if self._holding:
+            self._tell_waiting(line, patch, now)
+
+    def _tell_waiting(self, line: _Line, patch: QuotePatch, now: float) -> None:
         for place in line.places.values():
             if not place.held:
                 continue

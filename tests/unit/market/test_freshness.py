@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from quotewire.market.calendar import MarketPhase
-from quotewire.market.freshness import Pace, Road, Thresholds, judge, live_window_s
+from quotewire.market.freshness import Pace, Road, Thresholds, judge, judge_now, live_window_s
 from quotewire.market.quote import Freshness
 
 OPEN, CLOSED = MarketPhase.REGULAR, MarketPhase.CLOSED
@@ -57,6 +57,19 @@ OPEN, CLOSED = MarketPhase.REGULAR, MarketPhase.CLOSED
 )
 def test_judge(facts: dict[str, Any], freshness: Freshness) -> None:
     assert judge(**{"road": Road.UP, "phase": OPEN, **facts}) is freshness
+
+
+@pytest.mark.parametrize("phase", MarketPhase)
+@pytest.mark.parametrize("is_halted", [False, True])
+@pytest.mark.parametrize("expected_s", [None, 0.0, 0.001, 3.0, 3600.0])
+@pytest.mark.parametrize("road_up_s", [0.0, 0.5, 1e6])
+def test_data_of_this_moment_are_judged_as_the_table_says(
+    phase: MarketPhase, is_halted: bool, expected_s: float | None, road_up_s: float
+) -> None:
+    by_the_table = judge(
+        road=Road.UP, phase=phase, age_s=0.0, road_up_s=road_up_s, is_halted=is_halted, expected_s=expected_s
+    )
+    assert judge_now(phase, is_halted=is_halted) is by_the_table
 
 
 def test_the_live_window_has_bounds() -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from quotewire.market.calendar import TORONTO
+from quotewire.market.quote import QuotePatch
 from quotewire.resilience.lifecycle_events import SilenceRule
 from quotewire.resilience.watchdog import (
     CheckByQuote,
@@ -42,9 +43,9 @@ class Scene:
             self.now += 1
             effects += self.dog.step(self.now, self.opening + timedelta(seconds=self.now))
             if busy_speaks:
-                self.dog.heard(BUSY, self.now)
+                self.dog.heard([QuotePatch(symbol_id=BUSY)], self.now)
             if mute_speaks and self.now % 2 == 0:
-                self.dog.heard(MUTE, self.now)
+                self.dog.heard([QuotePatch(symbol_id=MUTE)], self.now)
         return effects
 
 
@@ -62,7 +63,7 @@ def test_a_mute_symbol_is_checked_once_and_repaired_alone() -> None:
 def test_the_faster_a_symbol_the_sooner_its_silence_is_told_but_not_within_seconds() -> None:
     scene = Scene()
     for _ in range(50):
-        scene.dog.heard(MUTE, scene.now)
+        scene.dog.heard([QuotePatch(symbol_id=MUTE)], scene.now)
         scene.now += 0.1
 
     assert scene.pass_time(18) == []
@@ -148,7 +149,7 @@ def test_nobody_is_mute_in_a_closed_market(opening: datetime) -> None:
 
 def test_a_halted_symbol_is_not_mute() -> None:
     scene = Scene()
-    scene.dog.heard(MUTE, scene.now, is_halted=True)
+    scene.dog.heard([QuotePatch(symbol_id=MUTE, is_halted=True)], scene.now)
 
     assert scene.pass_time(3000) == []
 
@@ -195,7 +196,7 @@ def test_a_lost_stream_starts_everybody_over_and_teaches_no_pace() -> None:
 
     assert scene.dog.state(MUTE) is Watch.LISTENING
     assert scene.pass_time(30) == []
-    scene.dog.heard(MUTE, scene.now)
+    scene.dog.heard([QuotePatch(symbol_id=MUTE)], scene.now)
     assert scene.dog.expected_s(MUTE) == pytest.approx(2.0)
 
 
@@ -203,7 +204,7 @@ def test_unwatched_symbols_are_forgotten() -> None:
     scene = Scene()
     scene.dog.unwatch(MUTE)
     scene.dog.unwatch(MUTE)
-    scene.dog.heard(MUTE, scene.now)
+    scene.dog.heard([QuotePatch(symbol_id=MUTE)], scene.now)
 
     assert (len(scene.dog), scene.dog.state(MUTE), scene.dog.expected_s(MUTE)) == (1, None, None)
     assert scene.pass_time(1000) == []
@@ -228,7 +229,7 @@ def test_a_stream_of_one_sleepy_symbol_is_given_time() -> None:
     dog.stream_up(0.0)
     for minute in range(1, 30):
         dog.step(minute * 300.0, OPEN)
-        dog.heard(7, minute * 300.0)
+        dog.heard([QuotePatch(symbol_id=7)], minute * 300.0)
 
     assert dog.silence(OPEN) == SilenceRule(3000.0, 30_000.0)
     assert Watchdog().silence(OPEN) == SilenceRule(None, None)
@@ -245,6 +246,6 @@ def test_a_mute_stream_that_cannot_be_checked_is_doubted_and_a_mute_symbol_is_no
     for symbol_id in asked[-1].symbol_ids:
         scene.dog.check_failed(symbol_id)
     doubts.append(scene.dog.is_doubted)
-    scene.dog.heard(BUSY, scene.now)
+    scene.dog.heard([QuotePatch(symbol_id=BUSY)], scene.now)
     doubts.append(scene.dog.is_doubted)
     assert doubts == [False, False, True, False]
