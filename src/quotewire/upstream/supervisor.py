@@ -326,7 +326,7 @@ class Upstream:
         self._notice(moment)
         self._patrol.heard(session, patches, moment.mono)
         stream = (session.person, session.streams_opened)
-        self._emit(self._tape.streamed(stream, patches, moment, session.asked_at))
+        self._emit(self._tape.streamed(stream, patches, moment, session.asked_at, session.added_at))
         self._see_to(self._hand_on, HELD_S, self._tape.is_holding)
 
     def is_placed(self, session: StreamSession, symbol_id: int) -> bool:

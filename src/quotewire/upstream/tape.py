@@ -5,14 +5,14 @@ is judged from these when data come, when a road changes, and once a second. `mo
 milliseconds since 1970 of this machine's clock, `market` is Questrade's time.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from quotewire.market.book import Book
 from quotewire.market.calendar import MarketPhase, phase_at
-from quotewire.market.freshness import Pace, Road, judge
+from quotewire.market.freshness import Pace, Road, judge, judge_now
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
 from quotewire.upstream.twins import Heard, Twins
 
@@ -24,6 +24,7 @@ CATCHING_UP_S: Final = 2.0
 """What comes so soon after the process stood still has waited in the socket, nobody knows how long."""
 
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
+NOTHING: Final[Mapping[int, float]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,18 @@ class Gap:
 
     since: float
     until: float
+
+
+class Phases(dict[str, MarketPhase]):
+    """What each exchange does at one instant, looked up when it is first asked for: the calendar is not free."""
+
+    def __init__(self, moment: Moment) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def __missing__(self, exchange: str) -> MarketPhase:
+        phase = self[exchange] = phase_at(exchange, self.moment.market)
+        return phase
 
 
 @dataclass(slots=True)
@@ -76,8 +89,7 @@ class Tape:
         self._twins = Twins(carries, owner)
         self._lines: dict[int, Line] = {}
         self._doubted: frozenset[int] = frozenset()
-        self._phases: dict[str, MarketPhase] = {}
-        self._phases_at = float("-inf")
+        self._phases: Phases | None = None
         self._behind_until = NEVER
 
     def __len__(self) -> int:
@@ -101,12 +113,12 @@ class Tape:
 
     def phase(self, symbol_id: int, moment: Moment) -> MarketPhase:
         """What the symbol's exchange is doing."""
-        return self._phase(self._line(symbol_id).exchange, moment)
+        return self._phases_at(moment)[self._line(symbol_id).exchange]
 
     def pace_s(self, symbol_id: int, moment: Moment) -> float | None:
         """The symbol's usual time between two updates in the phase its market is in; None when not known."""
         line = self._line(symbol_id)
-        return line.pace.expected_s(self._phase(line.exchange, moment))
+        return line.pace.expected_s(self._phases_at(moment)[line.exchange])
 
     def is_placed(self, stream: Hashable, symbol_id: int) -> bool:
         """Whether it is certain what the stream has brought of a symbol, beside others."""
@@ -122,32 +134,66 @@ class Tape:
         stream: Hashable,
         patches: Iterable[QuotePatch],
         moment: Moment,
-        since: Callable[[int], float] = lambda symbol_id: NEVER,
+        since: float = NEVER,
+        later: Mapping[int, float] = NOTHING,
     ) -> list[Quote]:
         """Take what a stream brought; the quotes that changed. `stream` stands for one socket, `since` tells when it
-        was asked for a symbol.
+        was asked for its symbols, `later` when for those it was asked for after that.
 
         What another stream of the symbol brought before is left out; it shows that the stream works all the same.
         """
         changed: list[Quote] = []
+        lines, lead, now, phases = self._lines, self._twins.lead, moment.mono, self._phases_at(moment)
         for patch in patches:
             symbol_id = patch.symbol_id
-            line = self._line(symbol_id)
-            current = self.book.get(symbol_id)
-            heard = self._twins.hear(stream, patch, current, moment.mono, since(symbol_id))
-            is_polled = current is not None and current.source is not Source.STREAM
-            if heard is Heard.HELD or (heard is Heard.SEEN and is_polled and not self._twins.is_newest(patch)):
-                continue
-            if line.road is not Road.UP:
-                self._turn(line, Road.UP, moment)
-            if heard is Heard.NEW or is_polled:
-                for waited in self._twins.take_ahead():
-                    self._take(changed, line, waited, Source.STREAM, moment)
-                self._take(changed, line, patch, Source.STREAM, moment)
+            line = lines.get(symbol_id) or self._line(symbol_id)
+            asked_at = later.get(symbol_id, since) if later else since
+            if lead(stream, patch, now, asked_at):
+                self._advance(changed, line, patch, moment, phases)
             else:
-                line.data_at, line.close_seen, line.lost_at = moment.mono, True, None
-                self._judge_into(changed, symbol_id, line, moment)
+                self._hear(changed, line, stream, patch, moment, asked_at)
         return changed
+
+    def _hear(
+        self, changed: list[Quote], line: Line, stream: Hashable, patch: QuotePatch, moment: Moment, asked_at: float
+    ) -> None:
+        """Take what a stream brought that does not lead alone."""
+        current = self.book.get(patch.symbol_id)
+        heard = self._twins.hear(stream, patch, current, moment.mono, asked_at)
+        is_polled = current is not None and current.source is not Source.STREAM
+        if heard is Heard.HELD or (heard is Heard.SEEN and is_polled and not self._twins.is_newest(patch)):
+            return
+        if heard is Heard.NEW or is_polled:
+            for fresh in (*self._twins.take_ahead(), patch):
+                self._advance(changed, line, fresh, moment, self._phases_at(moment))
+            return
+        if line.road is not Road.UP:
+            self._turn(line, Road.UP, moment)
+        line.data_at, line.close_seen, line.lost_at = moment.mono, True, None
+        self._judge_into(changed, patch.symbol_id, line, moment)
+
+    def _advance(self, changed: list[Quote], line: Line, patch: QuotePatch, moment: Moment, phases: Phases) -> None:
+        """Put what a stream brought this moment into the book. Runs for nearly every quote there is."""
+        now = moment.mono
+        if line.road is not Road.UP:
+            self._turn(line, Road.UP, moment)
+        line.data_at, line.close_seen, line.lost_at = now, True, None
+        phase = phases[line.exchange]
+        line.pace.observe(phase, now)
+        halted = patch.is_halted
+        freshness = judge_now(phase, is_halted=halted if isinstance(halted, bool) else self._was_halted(patch))
+        if now < self._behind_until and freshness in TRUSTED:
+            freshness = Freshness.RECOVERING
+        quote = self.book.apply(
+            patch,
+            source=Source.STREAM,
+            received_at_ms=moment.ms,
+            freshness=freshness,
+            reject_older=now - line.polled_at < OVERTAKEN_S,
+        )
+        if quote is not None:
+            changed.append(quote)
+            self.updates += 1
 
     def polled(self, patches: Iterable[QuotePatch], moment: Moment) -> list[Quote]:
         """Take what a REST call brought; the quotes that changed.
@@ -164,32 +210,29 @@ class Tape:
             if line.road is Road.DOWN:
                 self._turn(line, Road.POLLING, moment)
             source = Source.POLL if line.road is Road.POLLING else Source.BACKFILL
-            self._take(changed, line, patch, source, moment)
+            self._fill_in(changed, line, patch, source, moment)
         return changed
 
-    def _take(self, changed: list[Quote], line: Line, patch: QuotePatch, source: Source, moment: Moment) -> None:
-        """Put a quote into the book. Streams and polls overtake each other: for a while the older is left out."""
-        phase = self._phase(line.exchange, moment)
+    def _fill_in(self, changed: list[Quote], line: Line, patch: QuotePatch, source: Source, moment: Moment) -> None:
+        """Put a REST quote into the book. Streams and polls overtake each other: for a while the older is left out."""
+        phase = self._phases_at(moment)[line.exchange]
+        is_halted = patch.is_halted if isinstance(patch.is_halted, bool) else self._was_halted(patch)
         line.close_seen = True
         if source is not Source.BACKFILL:
             line.data_at = moment.mono
         elif line.data_at is None:
-            line.data_at = float("-inf")  # there is a quote, though the stream has brought none
-        if source is Source.STREAM:
-            line.lost_at = None
-            line.pace.observe(phase, moment.mono)
+            line.data_at = NEVER  # there is a quote, though the stream has brought none
         quote = self.book.apply(
             patch,
             source=source,
             received_at_ms=moment.ms,
-            freshness=self._judge(line, phase, moment, bool(self._is_halted(patch))),
+            freshness=self._judge(line, phase, moment, is_halted),
             reject_older=moment.mono - line.polled_at < OVERTAKEN_S,
         )
         if quote is not None:
             changed.append(quote)
             self.updates += 1
-            if source is not Source.STREAM:
-                self._twins.told(patch, moment.mono)
+            self._twins.told(patch, moment.mono)
 
     def turn(self, symbol_ids: Iterable[int], road: Road, moment: Moment) -> list[Quote]:
         """These symbols' data take another road from now on; the quotes whose freshness changed by that."""
@@ -218,17 +261,15 @@ class Tape:
         """What has waited long enough for another stream to bring it too; the quotes that changed."""
         changed: list[Quote] = []
         for patch in self._twins.due(moment.mono):
-            line = self._line(patch.symbol_id)
-            if line.road is not Road.UP:
-                self._turn(line, Road.UP, moment)
-            self._take(changed, line, patch, Source.STREAM, moment)
+            self._advance(changed, self._line(patch.symbol_id), patch, moment, self._phases_at(moment))
         return changed
 
     def judge_all(self, moment: Moment) -> list[Quote]:
         """Judge every symbol anew; the quotes that changed by the mere passing of time."""
         changed = self.due(moment)
+        phases = self._phases_at(moment)
         for symbol_id, line in self._lines.items():
-            is_open = self._phase(line.exchange, moment) is not MarketPhase.CLOSED
+            is_open = phases[line.exchange] is not MarketPhase.CLOSED
             if line.was_open and not is_open and line.road is not Road.UP:
                 line.close_seen = False
             line.was_open = is_open
@@ -279,7 +320,7 @@ class Tape:
         current = self.book.get(symbol_id)
         if current is None:
             return
-        phase = self._phase(line.exchange, moment)
+        phase = self._phases_at(moment)[line.exchange]
         freshness = self._judge(line, phase, moment, current.is_halted)
         if symbol_id in self._doubted and freshness in TRUSTED:
             freshness = Freshness.RECOVERING
@@ -301,18 +342,12 @@ class Tape:
         is_behind = moment.mono < self._behind_until and freshness in TRUSTED
         return Freshness.RECOVERING if is_behind else freshness
 
-    def _is_halted(self, patch: QuotePatch) -> bool:
-        if isinstance(patch.is_halted, bool):
-            return patch.is_halted
+    def _was_halted(self, patch: QuotePatch) -> bool:
         current = self.book.get(patch.symbol_id)
         return current is not None and current.is_halted
 
-    def _phase(self, exchange: str, moment: Moment) -> MarketPhase:
-        """Looked up once a second for each exchange: the calendar is exact but not free."""
-        if not 0.0 <= moment.mono - self._phases_at < 1.0:
-            self._phases.clear()
-            self._phases_at = moment.mono
-        phase = self._phases.get(exchange)
-        if phase is None:
-            phase = self._phases[exchange] = phase_at(exchange, moment.market)
-        return phase
+    def _phases_at(self, moment: Moment) -> Phases:
+        """Looked up once a second for each exchange."""
+        if self._phases is None or not 0.0 <= moment.mono - self._phases.moment.mono < 1.0:
+            self._phases = Phases(moment)
+        return self._phases

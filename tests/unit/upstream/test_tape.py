@@ -161,7 +161,7 @@ def test_after_a_gap_the_first_stream_that_speaks_leads_and_nothing_of_it_waits(
     tape.turn([1], Road.UP, moment(0.2))
 
     def bring(bid: float) -> list[Quote]:
-        return tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.3), lambda symbol_id: moment(0.2).mono)
+        return tape.streamed("bob", [patch(bid_price=bid, volume=5)], moment(0.3), moment(0.2).mono)
 
     told = [bring(bid) for bid in (2.0, 3.0, 2.0)]
 
