@@ -25,7 +25,7 @@ class Tally:
 class Lane:
     """The frames owed to its members since the last flush."""
 
-    __slots__ = ("_wired", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
+    __slots__ = ("_only", "_wired", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
 
     def __init__(self, key: LaneKey) -> None:
         self.form, self.gaps, self.wants = key
@@ -37,6 +37,7 @@ class Lane:
         # The members' `write`, and the members in the same order; None: to be gathered anew. So no member itself is
         # touched where all goes well: of a thousand of them hardly one is still in the processor's cache.
         self._wired: tuple[tuple[Write, ...], tuple[Client, ...]] | None = None
+        self._only: Write | None = None  # the `write` of a lane's only member, once it is wired
 
     @property
     def key(self) -> LaneKey:
@@ -58,7 +59,7 @@ class Lane:
         """Be owed what comes from now on. Not while slots are filled: what is in them cannot be told apart."""
         assert not self.slots, "a lane with filled slots takes nobody"
         self.members[client] = None
-        self._wired = None
+        self.rewire()
         client.lane = self
         if self.run:
             self.mark(client)
@@ -66,7 +67,7 @@ class Lane:
     def leave(self, client: Client) -> None:
         """Be owed nothing more."""
         self.members.pop(client, None)
-        self._wired = None
+        self.rewire()
         client.lane = None
         if self.late is not None:
             self.late.pop(client, None)
@@ -94,10 +95,12 @@ class Lane:
 
     def rewire(self) -> None:
         """A member's `write` is another now."""
-        self._wired = None
+        self._wired = self._only = None
 
     def _wire(self) -> tuple[tuple[Write, ...], tuple[Client, ...]]:
-        self._wired = tuple(client.write for client in self.members), tuple(self.members)
+        writes = tuple(client.write for client in self.members)
+        self._only = writes[0] if len(writes) == 1 else None
+        self._wired = writes, tuple(self.members)
         return self._wired
 
     def empty_slots(self, tally: Tally, repeats: Mapping[int, int]) -> None:
@@ -119,18 +122,19 @@ class Lane:
             self._flush_late(data, tally)
             return len(self.members)
         run.clear()
-        writes, roster = self._wired or self._wire()
-        size, members = len(data), len(writes)
-        tally.frames += count * members
-        tally.bytes += size * members
-        for at, write in enumerate(writes):
-            try:
-                sent: int | Exception | None = write(data)
-            except Exception as error:  # noqa: BLE001  the others are owed theirs; `written` sees to this one
-                sent = error
-            if sent != size:
-                written(roster[at], data, sent)  # who takes no more leaves the lane on the spot
-        return members
+        wired = self._wired or self._wire()
+        if self._only is None:
+            return _write_all(wired, data, count, tally)
+        size = len(data)
+        tally.frames += count
+        tally.bytes += size
+        try:
+            sent: int | Exception | None = self._only(data)
+        except Exception as error:  # noqa: BLE001  others are owed theirs; `written` sees to this one
+            sent = error
+        if sent != size:
+            written(wired[1][0], data, sent)
+        return 1
 
     def _flush_late(self, data: bytes, tally: Tally) -> None:
         run, late = self.run.copy(), self.late or {}
@@ -147,6 +151,22 @@ class Lane:
             tally.frames += len(run) - since
             tally.bytes += len(owed)
             write_to(client, owed)
+
+
+def _write_all(wired: tuple[tuple[Write, ...], tuple[Client, ...]], data: bytes, frames: int, tally: Tally) -> int:
+    """Write the same to all of these: so many frames; how many writes that were."""
+    writes, roster = wired
+    size, members = len(data), len(writes)
+    tally.frames += frames * members
+    tally.bytes += size * members
+    for at, write in enumerate(writes):
+        try:
+            sent: int | Exception | None = write(data)
+        except Exception as error:  # noqa: BLE001  the others are owed theirs; `written` sees to this one
+            sent = error
+        if sent != size:
+            written(roster[at], data, sent)  # who takes no more leaves the lane on the spot
+    return members
 
 
 def write_to(client: Client, data: bytes) -> None:

@@ -1,15 +1,16 @@
 """The shapes quotes are sent in: one frame is made of each update for each shape, whatever the number of clients."""
 
-from quotewire.wire.codec import EncodedQuote, Form
+from quotewire.wire.codec import EncodedQuote, Form, framing
 from quotewire.wire.options import Mode, Options
 
 
 class Shape:
     """One shape. Made by `shape_of`, which gives the same object for the same shape: compared by identity."""
 
-    __slots__ = ("delta", "fields", "form", "gaps", "latest")
+    __slots__ = ("_framing", "delta", "fields", "form", "gaps", "latest")
 
     def __init__(self, form: Form, options: Options, *, gaps: bool) -> None:
+        self._framing = framing(form, options.fields)
         self.form = form
         self.fields = options.fields
         self.delta = options.delta
@@ -18,7 +19,9 @@ class Shape:
 
     def frame(self, update: EncodedQuote, base: EncodedQuote | None) -> bytes:
         """The frame for those who were last sent `base`."""
-        return frame_of(update, base, self.form, self.fields, delta=self.delta)
+        if self.delta:
+            return frame_of(update, base, self.form, self.fields, delta=True)
+        return update.framed(self._framing)
 
 
 _shapes: dict[tuple[Form, tuple[str, ...] | None, bool, bool, bool], Shape] = {}

@@ -1,18 +1,17 @@
 """Bytes for the wire: each quote is encoded once and framed once for each form, however many clients want it."""
 
 import struct
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
-from math import isfinite
-from operator import attrgetter
 
 import msgspec
 
 from quotewire.market.quote import Quote
 from quotewire.wire.events import event
-from quotewire.wire.frames import BINARY, TEXT, frame
-from quotewire.wire.options import ALWAYS, QUOTE_FIELDS, Gap
+from quotewire.wire.frames import BINARY, TEXT, frame, header
+from quotewire.wire.options import Gap
+from quotewire.wire.selection import Selection, selection
 
 _json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
@@ -27,8 +26,10 @@ class Form(Enum):
     EVENTS = 3
 
 
-_TYPED = b'{"type":"quotes","quotes":['
-_PLAIN = b'{"quotes":['
+_OPENINGS = {Form.NATIVE: b'{"type":"quotes","quotes":[', Form.PLAIN: b'{"quotes":['}
+"""What stands before the quotes of a JSON message; an event's is that of the native form."""
+
+_CLOSING = b"]}"
 
 
 def message_frame(form: Form, payload: bytes) -> bytes:
@@ -38,53 +39,27 @@ def message_frame(form: Form, payload: bytes) -> bytes:
     return frame(BINARY if form is Form.MSGPACK else TEXT, payload)
 
 
-@lru_cache(maxsize=1024)
-def _selection(fields: tuple[str, ...] | None) -> tuple[tuple[str, ...], Callable[[Quote], tuple[object, ...]]]:
-    """Wire names, and what reads their values: of `ALWAYS` and these fields, or of all."""
-    names = tuple(QUOTE_FIELDS) if fields is None else (*ALWAYS, *fields)
-    return names, attrgetter(*(QUOTE_FIELDS[name] for name in names))
-
-
 def encode_quote(quote: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...] | None = None) -> bytes:
     """Encode one whole quote: all of it, or `ALWAYS` and these fields (wire names)."""
-    if form is not Form.MSGPACK:
-        if fields is None:
-            return _json(quote)
-        names, read = _selection(fields)
-        return _json(dict(zip(names, read(quote), strict=True)))
-    names, read = _selection(fields)
-    return _msgpack(dict(zip(names, map(_finite, read(quote)), strict=True)))
+    return selection(fields, binary=form is Form.MSGPACK).encode(quote)
 
 
 def encode_delta(quote: Quote, base: Quote, form: Form = Form.NATIVE, fields: tuple[str, ...] | None = None) -> bytes:
     """Encode what a client that has `base` must change to have `quote`: the position and the changed fields."""
-    names, read = _selection(fields)
-    told: dict[str, object] = {"symbolId": quote.symbol_id, "epoch": quote.epoch, "sequence": quote.sequence}
-    told["delta"] = True
-    for name, new, old in zip(names, read(quote), read(base), strict=True):
-        if new != old:
-            told[name] = new
-    if form is not Form.MSGPACK:
-        return _json(told)
-    return _msgpack({name: _finite(value) for name, value in told.items()})
-
-
-def _finite(value: object) -> object:
-    """What is no number is nothing, as it is in JSON."""
-    return None if type(value) is float and not isfinite(value) else value
+    return selection(fields, binary=form is Form.MSGPACK).delta(quote, base)
 
 
 def quotes_frame(form: Form, bodies: Iterable[bytes], *, skipped: int = 0, lag_ms: int = 0) -> bytes:
     """Frame one message that carries these encoded quotes; what the plain dialect has no key for is left out."""
     if form is Form.MSGPACK:
         return frame(BINARY, _msgpack_quotes(tuple(bodies), skipped, lag_ms))
-    told = b"]}"
+    told = _CLOSING
     if (skipped or lag_ms) and form is not Form.PLAIN:
         told = b"]"
         told += b',"skipped":%d' % skipped if skipped else b""
         told += b',"lagMs":%d' % lag_ms if lag_ms else b""
         told += b"}"
-    return message_frame(form, b"".join((_PLAIN if form is Form.PLAIN else _TYPED, b",".join(bodies), told)))
+    return message_frame(form, b"".join((_OPENINGS.get(form, _OPENINGS[Form.NATIVE]), b",".join(bodies), told)))
 
 
 def _msgpack_quotes(bodies: tuple[bytes, ...], skipped: int, lag_ms: int) -> bytes:
@@ -121,7 +96,7 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
     symbol_id: int = 0
     epoch: int = 0
     sequence: int = 0
-    _made: dict[tuple[Hashable, ...], bytes] = {}  # one for each: msgspec copies an empty default
+    _made: dict[Hashable, bytes] = {}  # one for each: msgspec copies an empty default
 
     def __post_init__(self) -> None:
         quote = self.quote
@@ -138,31 +113,38 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
 
     def body(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote alone, or this selection of it."""
-        key = (form is Form.MSGPACK, fields)
-        made = self._made.get(key)
+        return self.encoded(selection(fields, binary=form is Form.MSGPACK))
+
+    def encoded(self, chosen: Selection) -> bytes:
+        """The whole quote alone, or this selection of it."""
+        made = self._made.get(chosen)
         if made is None:
-            made = self._made[key] = encode_quote(self.quote, form, fields)
+            made = self._made[chosen] = chosen.encode(self.quote)
         return made
 
     def delta(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, an older quote of the symbol."""
-        key = (form is Form.MSGPACK, fields, base.epoch, base.sequence)
+        chosen = selection(fields, binary=form is Form.MSGPACK)
+        key = (chosen, base.epoch, base.sequence)
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = encode_delta(self.quote, base, form, fields)
+            made = self._made[key] = chosen.delta(self.quote, base)
         return made
 
     def frame(self, form: Form, fields: tuple[str, ...] | None = None) -> bytes:
         """The whole quote, or this selection of it, as a framed message."""
-        key = (form._name_, fields)  # what an enum hashes by, without its way there
-        made = self._made.get(key)
+        return self.framed(framing(form, fields))
+
+    def framed(self, framing: "Framing") -> bytes:
+        """The same for those who keep the framing at hand."""
+        made = self._made.get(framing)
         if made is None:
-            made = self._made[key] = quotes_frame(form, (self.body(form, fields),))
+            made = self._made[framing] = framing.around(self.encoded(framing.chosen))
         return made
 
     def delta_frame(self, form: Form, base: Quote, fields: tuple[str, ...] | None = None) -> bytes:
         """What changed since `base`, as a framed message."""
-        key = (form._name_, fields, base.epoch, base.sequence)
+        key = (framing(form, fields), base.epoch, base.sequence)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = quotes_frame(form, (self.delta(form, base, fields),))
@@ -171,5 +153,34 @@ class EncodedQuote(msgspec.Struct, gc=False, eq=False):
 
 def bodies(updates: Iterable[EncodedQuote], form: Form, fields: tuple[str, ...] | None) -> list[bytes]:
     """The bodies of many at once, as for a snapshot."""
-    key = (form is Form.MSGPACK, fields)
-    return [update._made.get(key) or update.body(form, fields) for update in updates]
+    chosen = selection(fields, binary=form is Form.MSGPACK)
+    return [update._made.get(chosen) or update.encoded(chosen) for update in updates]
+
+
+class Framing:
+    """How one quote becomes a framed message: which part of it, in which form."""
+
+    __slots__ = ("_heads", "chosen", "form")
+
+    def __init__(self, form: Form, fields: tuple[str, ...] | None) -> None:
+        self.form = form
+        self.chosen = selection(fields, binary=form is Form.MSGPACK)
+        # What stands before a JSON body of each length; the lengths of a selection's bodies are few.
+        self._heads: dict[int, bytes] | None = {} if form in _OPENINGS else None
+
+    def around(self, body: bytes) -> bytes:
+        """The message that carries this body alone."""
+        if self._heads is None:
+            return quotes_frame(self.form, (body,))
+        length = len(body)
+        head = self._heads.get(length)
+        if head is None:
+            opening = _OPENINGS[self.form]
+            head = self._heads[length] = header(TEXT, len(opening) + length + len(_CLOSING)) + opening
+        return b"".join((head, body, _CLOSING))
+
+
+@lru_cache(maxsize=1024)
+def framing(form: Form, fields: tuple[str, ...] | None) -> Framing:
+    """The framing of this form and selection. Past so many, equal ones may be two, and work."""
+    return Framing(form, fields)

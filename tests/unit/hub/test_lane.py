@@ -115,3 +115,40 @@ def test_one_whose_write_fails_leaves_the_others_theirs() -> None:
         shared.flush(tally)
         assert one.failures == ["flush"]
         assert two.writes == [b"a"]
+
+
+def test_a_member_rewired_is_written_to_the_new_way_and_the_others_as_before() -> None:
+    for count in (1, 2):
+        shared, tally = lane(), Tally()
+        clients = members(shared, count)
+        shared.append(b"a")
+        shared.flush(tally)
+        kept: list[bytes] = []
+        clients[0].write = kept.append
+        shared.rewire()
+        shared.append(b"b")
+        shared.flush(tally)
+        assert clients[0].writes == [b"a"]
+        assert kept == [b"b"]
+        assert [client.writes for client in clients[1:]] == [[b"a", b"b"]] * (count - 1)
+
+
+def test_the_only_member_may_fail_take_a_part_or_leave() -> None:
+    shared, tally = lane(), Tally()
+    (only,) = members(shared, 1)
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("a defect")
+
+    def leave(data: bytes) -> None:
+        only.take(data)
+        shared.leave(only)
+
+    for write in (lambda data: 1, fail, leave):
+        only.write = write
+        shared.rewire()
+        shared.append(b"abc")
+        assert shared.flush(tally) == 1
+    assert (only.rests, only.failures, only.writes) == ([b"bc"], ["flush"], [b"abc"])
+    assert not shared.members
+    assert (tally.frames, tally.bytes) == (3, 9)

@@ -3,6 +3,8 @@
 import pytest
 
 from quotewire.hub.outbox import CALM_S
+from quotewire.hub.seats import Seats
+from quotewire.wire.codec import EncodedQuote
 from quotewire.wire.options import Mode, Options, Position
 from tests.hub_clients import FakeClient, World
 from tests.wire_samples import quote
@@ -188,3 +190,31 @@ def test_what_was_owed_in_latest_mode_is_paid_before_a_command() -> None:
     world.turn()
     assert [m.get("skipped", 0) for m in two.told()] == [2, 0]
     assert one.sequences() == [(1, 3)]
+
+
+def test_a_round_writes_what_its_window_held_and_leaves_the_next_windows_slots() -> None:
+    """A slot written before its window is over would be no base for what comes after it in that window."""
+    seats, client = Seats(ring_size=8), FakeClient()
+    seats.seat(client, ((Options(mode=Mode.LATEST, delta=True), (1,)), (Options(), (2,))))
+    bids = {1: 10.0, 2: 20.0, 3: 10.0}
+    updates = [EncodedQuote(quote(1, sequence, bid_price=bid)) for sequence, bid in bids.items()]
+
+    def deliver(update: EncodedQuote, base: EncodedQuote | None) -> None:
+        audience = seats.audience_of(update.symbol_id)
+        assert audience is not None
+        seats.deliver(audience, update, base, None, 0.0)
+
+    deliver(updates[0], None)
+    deliver(EncodedQuote(quote(2, 1)), None)
+    seats.begin_round(0.0)
+    deliver(updates[1], updates[0])  # the round is under way: this one is the next window's
+    assert seats.go_round(lambda: 0.0, 1.0)
+    assert client.sequences() == [(2, 1), (1, 1)]
+    deliver(updates[2], updates[1])
+    seats.begin_round(0.0)
+    seats.go_round(lambda: 0.0, 1.0)
+    skipped, told = client.told()
+    assert skipped["skipped"] == 1
+    (change,) = told["quotes"]
+    assert change["sequence"] == 3
+    assert "bidPrice" not in change  # the client has had 10.0 and not 20.0
