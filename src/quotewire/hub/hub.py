@@ -149,13 +149,14 @@ class Hub:
     def publish(self, quotes: Iterable[Quote]) -> None:
         """Take updates from upstream, oldest first."""
         now = self._clock()
-        latest, audience_of = self._latest, self._seats.audience_of
+        # What every update costs is mostly this loop: what does not change in it is looked up before.
+        latest, history = self._latest, self._history
+        audience_of, deliver = self._seats.audience_of, self._seats.deliver
         for quote in quotes:
             symbol_id = quote.symbol_id
-            update, base = EncodedQuote(quote), latest.get(symbol_id)
-            hole = None
+            update, base, hole = EncodedQuote(quote), latest.get(symbol_id), None
             if base is not None:
-                if update.epoch == base.epoch and update.sequence != base.sequence + 1:
+                if update.sequence != base.sequence + 1 and update.epoch == base.epoch:
                     if update.sequence <= base.sequence:
                         self.stale += 1
                         continue
@@ -163,15 +164,14 @@ class Hub:
                 base.shed()
             latest[symbol_id] = update
             self.updates += 1
-            if self._history is not None:
-                self._history.add(update)
+            if history is not None:
+                history.add(update)
             audience = audience_of(symbol_id)
-            if audience is None:
-                continue
-            self._seats.deliver(audience, update, base, hole, now)
-            self._gathered += 1
-            if self._gathered >= MAX_GATHERED:
-                self._write_all()
+            if audience is not None:
+                deliver(audience, update, base, hole, now)
+                self._gathered += 1
+                if self._gathered >= MAX_GATHERED:
+                    self._write_all()
         if self._gathered and not self._flush_scheduled:
             self._flush_later(now, now)
 

@@ -8,10 +8,11 @@ is true any more, see `settle`.
 
 from collections.abc import Callable, Collection, Mapping
 
-from quotewire.hub.audience import Audience, Audiences
+from quotewire.hub.audience import Audience, Audiences, Places, Slots
 from quotewire.hub.client import Client
 from quotewire.hub.lane import Lane, LaneKey, Tally, write_to
 from quotewire.hub.outbox import Outbox
+from quotewire.hub.shape import Shape
 from quotewire.hub.wants import NOTHING, Wants, is_paced
 from quotewire.hub.wheel import Wheel
 from quotewire.wire.codec import EncodedQuote, Form, gaps_frame, skipped_frame
@@ -42,9 +43,10 @@ class Seats:
         self.tally = Tally()
         self._calming: set[Client] = set()
         # Of this window:
-        self._bases: dict[int, EncodedQuote | None] = {}  # what was newest of a symbol before its first update
-        self._repeats: dict[int, int] = {}  # how many updates of a symbol came after its first
-        self._touched: list[Audience] = []
+        self._touched: list[Audience] = []  # who got an update
+        # And of those of its symbols that are wanted in latest mode:
+        self._bases: dict[int, EncodedQuote | None] = {}  # what was newest before the first update
+        self._repeats: dict[int, int] = {}  # how many updates came after the first
         self._width = 0  # places frames were put in
         self._dirty: set[Outbox] = set()
         self._round: list[Lane] = []  # to be written to yet; the next one last
@@ -103,7 +105,7 @@ class Seats:
         outbox = client.outbox
         if outbox is None or not outbox.is_calm(now):
             return
-        if self._bases:
+        if self._touched:
             self._calming.add(client)
             return
         wants = outbox.wants
@@ -117,11 +119,6 @@ class Seats:
         self, audience: Audience, update: EncodedQuote, base: EncodedQuote | None, hole: Gap | None, now: float
     ) -> None:
         """Owe this update to all who want it; `base` came before it, `hole` tells what is missing between the two."""
-        symbol_id, bases = update.symbol_id, self._bases
-        if symbol_id in bases:
-            self._repeats[symbol_id] = self._repeats.get(symbol_id, 0) + 1
-        else:
-            bases[symbol_id] = base
         self._touched.append(audience)
         for shape, places in audience.runs.items():
             if places.gone is not None:
@@ -129,30 +126,36 @@ class Seats:
             frame = shape.frame(update, base)
             if hole is not None:
                 frame = _told(hole, shape.form, gaps=shape.gaps) + frame
-            self._width += len(places.here)
-            for append in places.here:
+            here = places.here
+            self._width += len(here)
+            for append in here:
                 append(frame)
         if audience.slots is not None:
-            self._deliver_latest(audience, update, hole)
+            self._deliver_latest(audience.slots, update, base, hole)
         if audience.outboxes is not None:
             for outbox, options in audience.outboxes.items():
                 if outbox.put(update, base, options, now, hole=hole):
                     self._dirty.add(outbox)
 
-    def _deliver_latest(self, audience: Audience, update: EncodedQuote, hole: Gap | None) -> None:
-        symbol_id = update.symbol_id
-        if hole is not None:
-            missing = hole.to_sequence - hole.from_sequence + 1
-            self._repeats[symbol_id] = self._repeats.get(symbol_id, 0) + missing
-        assert audience.slots is not None, "asked only where there are some"
-        for shape, places in audience.slots.items():
+    def _deliver_latest(
+        self, slots: dict[Shape, Places[Slots]], update: EncodedQuote, base: EncodedQuote | None, hole: Gap | None
+    ) -> None:
+        symbol_id, bases, repeats = update.symbol_id, self._bases, self._repeats
+        missing = 0 if hole is None else hole.to_sequence - hole.from_sequence + 1
+        if symbol_id in bases:
+            missing += 1
+        else:
+            bases[symbol_id] = base
+        if missing:
+            repeats[symbol_id] = repeats.get(symbol_id, 0) + missing
+        for shape, places in slots.items():
             if places.gone is not None:
                 places.tidy()
             # From one flush to the next a slot is all a client is sent of the symbol.
-            frame = shape.frame(update, self._bases[symbol_id])
+            frame = shape.frame(update, bases[symbol_id])
             self._width += len(places.here)
-            for slots in places.here:
-                slots[symbol_id] = frame
+            for place in places.here:
+                place[symbol_id] = frame
 
     @property
     def in_round(self) -> bool:
@@ -243,7 +246,7 @@ class Seats:
     # --- how ---
 
     def _needs_outbox(self, wants: Wants) -> bool:
-        return is_paced(wants) or bool(self._bases and any(options.mode is Mode.LATEST for options, _ in wants))
+        return is_paced(wants) or bool(self._touched and any(options.mode is Mode.LATEST for options, _ in wants))
 
     def _to_outbox(self, client: Client, wants: Wants) -> bool:
         outbox = Outbox(client.form, wants, gaps=client.hears_gaps, ring_size=self._ring_size)
