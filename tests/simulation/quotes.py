@@ -39,12 +39,6 @@ class Streams(Protocol):
         """The sockets that carry a symbol, as far as the gateway can know."""
 
 
-class Calls(Protocol):
-    """What is looked at of the calls."""
-
-    asks: int
-
-
 class Watcher(Protocol):
     """What all watches share."""
 
@@ -54,10 +48,6 @@ class Watcher(Protocol):
     @property
     def roads(self) -> Streams:
         """The sockets there are."""
-
-    @property
-    def calls(self) -> Calls:
-        """The calls."""
 
     def note(self, text: str) -> None:
         """Write the log."""
@@ -303,8 +293,6 @@ class QuoteWatch:
         seen.roadless_since = None if watch.roads.carriers(symbol_id) else seen.roadless_since or now
         if label not in TRUSTED:
             return
-        if watch.calls.asks:  # what it will carry is not known before the answer
-            seen.roadless_since = None
         if seen.roadless_since is not None and now - seen.roadless_since > ROAD_S:
             watch.fail("F1 live needs a road", f"{symbol_id} is {label}, without a stream since {seen.roadless_since}")
         if label is not Freshness.LIVE:

@@ -211,7 +211,6 @@ class CallWatch:
         self._barred: dict[tuple[str, str], float] = {}
         self.total: Counter[tuple[str, str]] = Counter()
         self.limited: Counter[str] = Counter()
-        self.asks = 0  # requests for streams that were not answered yet
         self.peaks: dict[tuple[str, str, float], int] = {}
         self._low: dict[tuple[str, str], tuple[float, float]] = {}  # since when little is left of the hour, and its end
         self.is_clock_wrong = False  # the machine's clock was set: when an hour ends is a guess where no date says it
@@ -228,7 +227,6 @@ class CallWatch:
         limit = LIMITS[Category(request.category.value)]
         watch.note(f"call {person} {request.endpoint} {request.params.get('ids', '')}")
         self.total[key] += 1
-        self.asks += request.endpoint is Endpoint.STREAM_PORT
         for window, span, most in (
             (self._second.setdefault(key, deque()), 1.0, limit.per_second),
             (self._hour.setdefault(key, deque()), 3600.0, limit.per_hour),
@@ -250,7 +248,6 @@ class CallWatch:
         """An answer came."""
         watch, key = self._watch, (person, request.category.value)
         watch.note(f"answer {person} {request.endpoint} {reply.status}")
-        self.asks -= request.endpoint is Endpoint.STREAM_PORT
         watch.events.failed_calls += reply.status != 200 or not reply.is_whole
         self._count_left(key, reply)
         if reply.status == 429:
@@ -279,7 +276,6 @@ class CallWatch:
     def unanswered(self, person: str, request: ApiRequest[Any], *, given_up: bool) -> None:
         """No answer came."""
         self._watch.note(f"unanswered {person} {request.endpoint}")
-        self.asks -= request.endpoint is Endpoint.STREAM_PORT
         self._watch.events.unsure_calls += given_up
         self._watch.events.failed_calls += not given_up
 

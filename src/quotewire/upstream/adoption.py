@@ -36,7 +36,8 @@ class Adoption:
     lesson: Lesson
     pending: set[int] = field(default_factory=set)
     due_at: float = float("inf")
-    reopened: bool = False
+    renewed: set[int] = field(default_factory=set)
+    """Pending ones that the open socket was opened for: it carries them, and their data prove nothing in place."""
     early: set[int] = field(default_factory=set)
     """Symbols that have shown data before the request that asks for them was answered."""
     former: set[int] = field(default_factory=set)
@@ -45,25 +46,23 @@ class Adoption:
     @property
     def unproven(self) -> frozenset[int]:
         """Symbols of which it cannot be said yet that the stream carries them."""
-        if self.reopened or self.lesson.habit is Habit.IN_PLACE:
-            return frozenset()
-        return frozenset(self.pending)
+        return frozenset() if self.lesson.habit is Habit.IN_PLACE else frozenset(self.pending - self.renewed)
 
-    def asked(self, added: Iterable[int], now: float) -> None:
-        """The stream was asked in place to carry these too."""
+    def asked(self, added: Iterable[int], now: float, *, is_answered: bool = True) -> None:
+        """The stream was asked in place to carry these too, or (not `is_answered`) is about to be opened anew."""
         new = frozenset(added)
         if self.lesson.habit is not Habit.IN_PLACE and self.early & new - self.former:
             self.lesson.habit = Habit.IN_PLACE
         self.pending.update(new - self.early)
-        self.early.clear()
-        self.reopened = False
+        if is_answered:
+            self.early.clear()
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def opened_anew(self, now: float, surplus: Iterable[int] = ()) -> None:
         """The stream was opened anew with all its symbols, and with `surplus` ones that were dropped meanwhile."""
         self.early.clear()
         self.former = set(surplus)
-        self.reopened = True
+        self.renewed = set(self.pending)
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def dropped(self, removed: Iterable[int]) -> None:
@@ -72,6 +71,7 @@ class Adoption:
         self.former |= gone
         self.early -= gone
         self.pending -= gone
+        self.renewed -= gone
 
     def heard(self, ids: Iterable[int]) -> bool:
         """Data of these came, which the stream is about to be asked for; whether that is news."""
@@ -82,13 +82,15 @@ class Adoption:
     def seen(self, ids: Iterable[int]) -> None:
         """Data of these came. One new symbol proves the habit, if the open socket was not asked for it before."""
         shown = self.pending.intersection(ids)
+        in_place = shown - self.renewed
         self.pending -= shown
+        self.renewed -= shown
         if not shown - self.former:
             return
-        if self.lesson.habit is Habit.UNKNOWN:
-            self.lesson.habit = Habit.REOPEN if self.reopened else Habit.IN_PLACE
-        elif self.lesson.habit is Habit.REOPEN and not self.reopened:
+        if in_place - self.former:
             self.lesson.habit = Habit.IN_PLACE
+        elif self.lesson.habit is Habit.UNKNOWN:
+            self.lesson.habit = Habit.REOPEN
 
     def judge(self, now: float) -> bool:
         """Whether the stream must be opened anew now. Once judged, symbols still silent are nobody's pending any more:
@@ -97,7 +99,8 @@ class Adoption:
         if now < self.due_at:
             return False
         self.due_at = float("inf")
-        if self.reopened or self.lesson.habit is Habit.IN_PLACE or not self.pending:
+        if not self.unproven:
             self.pending.clear()
+            self.renewed.clear()
             return False
         return True

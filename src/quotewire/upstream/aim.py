@@ -9,6 +9,7 @@ from quotewire.errors import AccessTokenError, UpstreamRefusedError, UpstreamUna
 from quotewire.questrade import requests
 from quotewire.upstream.desk import Desk, Priority
 from quotewire.upstream.keeper import Keeper
+from quotewire.upstream.omissions import Omissions
 
 TOO_LONG_STATUS: Final = frozenset({413, 414, 431})
 TOO_LONG_CODES: Final = frozenset({1003, 1005, 1024})
@@ -29,12 +30,14 @@ class Target:
 
 
 class Aim:
-    """Takes aim for one person. `close` when done."""
+    """Takes aim for one person. `close` when done; `now` is monotonic seconds."""
 
-    def __init__(self, person: str, keeper: Keeper, desk: Desk) -> None:
+    def __init__(self, person: str, keeper: Keeper, desk: Desk, now: Callable[[], float]) -> None:
         self._person = person
         self._keeper = keeper
         self._desk = desk
+        self._now = now
+        self.omissions = Omissions()
         self._under_way: asyncio.Task[Target] | None = None
         self.most: int | None = None  # symbols in one request, once Questrade found a list too long
 
@@ -68,12 +71,14 @@ class Aim:
         if not ids:
             raise UpstreamUnavailableError("the stream has nothing to carry any more")
         request = requests.stream_port(sorted(ids))
+        self.omissions.leaves(ids, self._now())
         try:
             port = await self._desk.call_as(self._person, request, priority=Priority.STREAM)
         except UpstreamRefusedError as refusal:
             if refusal.status in TOO_LONG_STATUS or refusal.upstream_code in TOO_LONG_CODES:
                 self.most = max(len(ids) // 2, 1)
             raise
+        self.omissions.answered(ids)
         access = self._keeper.access(self._person)
         if access is None:
             raise AccessTokenError(self._keeper.last_error(self._person) or f"{self._person} has no access token now")

@@ -98,6 +98,12 @@ class Fleet:
         return frozenset[int]().union(*(session.carried for session in self.sessions.values()))
 
     @property
+    def trusted(self) -> frozenset[int]:
+        """What of `carried` some stream has for certain: no request under way may have taken it away."""
+        now = self._world.monotonic()
+        return frozenset[int]().union(*(session.trusted(now) for session in self.sessions.values()))
+
+    @property
     def renewing(self) -> frozenset[int]:
         """Symbols whose stream was ended by a refresh of ours and is expected back at once."""
         now = self._world.monotonic()

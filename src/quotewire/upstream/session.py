@@ -96,7 +96,7 @@ class StreamSession:
         """The same for symbols that were added later, each by itself."""
         self._carried_since: dict[int, float] = {}
         self._machine = Lifecycle(replace(config, nudge_spacing_s=0.0), persons=(person,), chance=world.chance)
-        self.aim = Aim(person, keeper, desk)
+        self.aim = Aim(person, keeper, desk, self._now)
         self._adoption = Adoption(lesson)
         self._steward = Steward(self, self.aim, self._adoption, chronicle=chronicle, world=world)
         self._driver = Driver(self._machine, carry_out=self._carry_out, after=self._stepped, now=self._now)
@@ -138,8 +138,13 @@ class StreamSession:
         return now < self.renewing_until
 
     def carried_for(self, least_s: float, now: float) -> frozenset[int]:
-        """What the stream has carried for at least so long."""
-        return frozenset(symbol_id for symbol_id in self.carried if now - self._carried_since[symbol_id] >= least_s)
+        """What the stream has carried for at least so long, for certain."""
+        known = self.carried - self.aim.omissions.since.keys()
+        return frozenset(symbol_id for symbol_id in known if now - self._carried_since[symbol_id] >= least_s)
+
+    def trusted(self, now: float) -> frozenset[int]:
+        """What of `carried` may be called live: all but what a request may have taken from the stream."""
+        return self.carried - self.aim.omissions.doubted(now)
 
     def bears(self, symbol_id: int) -> bool:
         """Whether data of the symbol may come: the stream is up, and was asked for it."""
@@ -429,6 +434,8 @@ class StreamSession:
             early = (ids & self.assigned) - known
         for symbol_id in early - self._adoption.early:  # whether it was sent because we asked is not certain
             self._added(symbol_id, self._now() - LAG_S)
+        if early or self.aim.omissions.since:
+            self.aim.omissions.heard(early | (ids & known), self._now())
         self._driver.feed(on.Message(number))
         if self._adoption.pending:
             self._adoption.seen(ids)
@@ -442,6 +449,7 @@ class StreamSession:
         """A socket was given the token, for all of its symbols."""
         self.asked_at = at
         self.added_at.clear()
+        self.aim.omissions.opened_anew()
 
     def _added(self, symbol_id: int, at: float) -> None:
         """A symbol was added to those that the socket was asked for."""

@@ -159,7 +159,7 @@ class Steward:
                 continue
             if self._replace_why is not None:
                 await self._while_live(self._replace(self._replace_why))
-            elif self._ask_again or self._carried() != self._stream.assigned:
+            elif self._ask_again or self._is_other():
                 await self._while_live(self._ask())
             elif self._adoption.judge(self._now()):
                 self.replace(Why.NOT_ADOPTED)
@@ -187,12 +187,14 @@ class Steward:
         """When there is something to do. A stream that is down is the machine's, and nothing is due here."""
         if not self._stream.is_live:
             return float("inf")
-        has_wish = self._replace_why is not None or self._ask_again or self._carried() != self._stream.assigned
+        has_wish = self._replace_why is not None or self._ask_again or self._is_other()
         return self._not_before if has_wish else max(self._not_before, self._adoption.due_at)
 
-    def _carried(self) -> frozenset[int]:
-        target = self._stream.target
-        return target.ids if target is not None else frozenset()
+    def _is_other(self) -> bool:
+        """Whether the stream carries other symbols than it should, or may have lost some of these."""
+        target, assigned = self._stream.target, self._stream.assigned
+        ids = target.ids if target is not None else frozenset[int]()
+        return ids != assigned or self._aim.omissions.may_lack(assigned)
 
     # --- in place ---
 
@@ -204,7 +206,7 @@ class Steward:
             return
         added = ids - before.ids
         if added and self._adoption.lesson.habit is Habit.REOPEN:
-            self._adoption.asked(added, self._now())
+            self._adoption.asked(added, self._now(), is_answered=False)
             self.replace(Why.SYMBOLS_CHANGED)
             return
         try:

@@ -338,16 +338,19 @@ class Upstream:
         self._patrol.follow(session, self._world.monotonic())
 
     def on_carried(self) -> None:
-        """A symbol is on the road of the stream that carries it; what was, and is carried no more, is on none."""
-        carried = self._fleet.carried
+        """A symbol is on the road of the stream that carries it; what was, and is carried no more, is on none. What its
+        stream may have lost has to recover: it is back when data come, or when it is certain that it is carried.
+        """
+        carried, trusted = self._fleet.carried, self._fleet.trusted
         moment = self._clock.now()
-        self._poller.uncovered(self._wanted - (carried - self._patrol.repairing))
+        self._poller.uncovered(self._wanted - (trusted - self._patrol.repairing))
         roads = (Road.UP, Road.RECOVERING)
         lost = {i for i in self._tape.book.symbols() if i not in carried and self._tape.road(i) in roads}
         renewing = lost & self._fleet.renewing if lost else lost
         self._emit(self._tape.turn(renewing, Road.RECOVERING, moment))
         self._emit(self._tape.turn(lost - renewing, Road.DOWN, moment))
-        self._emit(self._tape.turn(carried - self._patrol.repairing, Road.UP, moment))
+        self._emit(self._tape.turn(carried - trusted, Road.RECOVERING, moment))
+        self._emit(self._tape.turn(trusted - self._patrol.repairing, Road.UP, moment))
         self._see_to(self._fleet.distribute, MOVING_S, self._fleet.is_handing_over)
         self._announce()
 

@@ -100,3 +100,28 @@ def test_what_a_socket_was_opened_with_and_nobody_wants_any_more_teaches_nothing
     adoption.asked({1, 2}, 1.0)
 
     assert adoption.lesson.habit is Habit.UNKNOWN
+
+
+def test_what_the_socket_was_opened_for_proves_nothing_in_place_though_more_was_asked_for_since() -> None:
+    adoption = Adoption(Lesson(Habit.REOPEN))
+    adoption.asked({1}, 0.0, is_answered=False)
+    adoption.opened_anew(1.0)
+    adoption.asked({2}, 1.1, is_answered=False)
+    assert adoption.unproven == {2}
+
+    adoption.seen([1])
+
+    assert adoption.lesson.habit is Habit.REOPEN
+    assert adoption.unproven == {2}
+
+
+def test_what_showed_data_counts_until_the_request_for_it_was_answered() -> None:
+    adoption = Adoption(Lesson(Habit.REOPEN))
+    adoption.dropped({1})
+    adoption.heard([1])
+
+    adoption.asked({1}, 0.0, is_answered=False)
+    assert adoption.early == {1}
+
+    adoption.opened_anew(1.0)
+    assert adoption.early == set()

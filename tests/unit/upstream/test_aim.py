@@ -19,7 +19,8 @@ from tests.unit.upstream.fakes import FakeDesk, FakeKeeper
 def played(scenario: Callable[[Aim, FakeDesk, FakeKeeper], Any], answer: Any = lambda person, request: 18104) -> None:
     async def main() -> None:
         keeper, desk = FakeKeeper("alice"), FakeDesk(answer)
-        aim = Aim("alice", cast(Keeper, keeper), cast(Desk, desk))
+        now = asyncio.get_running_loop().time
+        aim = Aim("alice", cast(Keeper, keeper), cast(Desk, desk), now)
         await scenario(aim, desk, keeper)
         await aim.close()
 

@@ -247,3 +247,32 @@ def test_a_defect_ends_the_attempt_and_not_the_gateway() -> None:
         await bench.up()
 
     played(scenario)
+
+
+def test_what_a_request_under_way_leaves_out_is_believed_and_not_trusted_until_its_data_come() -> None:
+    async def scenario(bench: Bench) -> None:
+        async def slow(person: str, request: Any) -> int:
+            await asyncio.sleep(5)
+            return 18104
+
+        loop, both = asyncio.get_running_loop(), frozenset({1, 2})
+        bench.desk.answer = slow
+        await asyncio.sleep(1)
+        bench.session.assign(frozenset({1}))
+        await asyncio.sleep(0.5)
+        assert bench.session.trusted(loop.time()) == both
+        assert bench.session.carried_for(0.4, loop.time()) == {1}, "nobody else may let go of it"
+
+        await asyncio.sleep(1)
+        assert (bench.session.carried, bench.session.trusted(loop.time())) == (both, frozenset({1}))
+        bench.sockets[0].says(2)
+        await asyncio.sleep(0.1)
+        assert bench.brought == [2]
+        assert bench.session.trusted(loop.time()) == both
+        await asyncio.sleep(1)
+        assert bench.session.trusted(loop.time()) == {1}
+
+        await asyncio.sleep(4)
+        assert bench.session.carried == {1}
+
+    played(scenario)

@@ -11,6 +11,7 @@ from quotewire.testing import virtual
 from quotewire.upstream.adoption import ADOPT_S, Adoption, Habit, Lesson
 from quotewire.upstream.aim import Aim, Target
 from quotewire.upstream.chronicle import Chronicle, Why
+from quotewire.upstream.omissions import Omissions
 from quotewire.upstream.steward import HOLD_S, Steward, Trouble
 from quotewire.upstream.world import World
 
@@ -48,6 +49,7 @@ class Bench:
         self.sockets: list[FakeSocket] = []
         self.chronicle = Chronicle()
         self.adoption = Adoption(Lesson(habit))
+        self.omissions = Omissions()
         self.steward = Steward(
             self,
             cast(Aim, self),
@@ -62,6 +64,7 @@ class Bench:
     async def take(self, ids: Callable[[], frozenset[int]]) -> Target:
         self.told.append(f"ask {sorted(ids())}")
         await asyncio.sleep(0.05)
+        self.omissions.answered(self.assigned)
         return self.aim_at(self.token)
 
     async def open_socket(self, url: str, *, timeout_s: float = 5.0) -> QuoteSocket:
@@ -213,5 +216,18 @@ def test_when_the_stream_goes_down_what_is_being_done_for_it_is_left() -> None:
         await asyncio.sleep(10)
         assert "swap" not in bench.told
         assert bench.sockets[0].is_closed
+
+    played(scenario)
+
+
+def test_what_a_failed_request_left_out_is_asked_for_again_when_it_is_wanted_once_more() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.omissions.answered(frozenset({1, 2}))
+        bench.omissions.leaves(frozenset({1}), 0.0)  # and no answer came
+        bench.told.clear()
+
+        bench.steward.stir()
+        await asyncio.sleep(1)
+        assert bench.told == ["ask [1, 2]", "carry [1, 2]"]
 
     played(scenario)
