@@ -1,11 +1,15 @@
 """Whose address a request came from, and which addresses are one to the limits."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
 from quotewire.settings import Network
+
+LONGEST = 128
+"""Characters of what may be an address."""
 
 
 def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
@@ -50,6 +54,11 @@ def neighbourhood(address: str, ipv6_prefix: int) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    return _read(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address, with or without brackets and port; an IPv4 one that a dual-stack socket dressed up is IPv4."""
     bare = text.strip()
     if bare.startswith("["):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -150,6 +151,16 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def turn_away(self, refusal: Refusal, headers: Mapping[str, str]) -> None:
+        """Refuse a request that was read elsewhere."""
+        self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._refuse(refusal)
+
+    def expire(self) -> None:
+        """No whole request came in time."""
+        self._disarm()
+        self._expire()
+
     def _expire(self) -> None:
         self._deadline = None
         if self._busy() and not self.cycle.more_body:
@@ -202,21 +213,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _open(self, opening: Opening, address: str, verdict: Admitted, rest: bytes) -> None:
         """The socket becomes a WebSocket."""
-        caller = identity(opening)
-        connection_id = caller.connection_id or self.gate.new_connection_id()
-        self.transport.write(
-            accept(opening, subprotocol=verdict.subprotocol, extra=(("X-Connection-ID", connection_id),))
-        )
-        connection = Connection(
-            self.gate, verdict, address=address, connection_id=connection_id, client_version=caller.client_version
-        )
         self.connections.discard(self)
         # The parser holds us: what a socket no longer needs should go at once, not when the collector comes by.
         self.parser = None  # type: ignore[assignment]
-        self.transport.set_protocol(connection)
-        connection.connection_made(self.transport)
-        if rest:
-            connection.data_received(rest)
+        become_websocket(self.gate, self.transport, opening, address, verdict, rest)
 
     def _opening(self) -> Opening | None:
         try:
@@ -251,7 +251,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER_S, self.transport.abort)
 
 
+def become_websocket(
+    gate: Gate, transport: asyncio.Transport, opening: Opening, address: str, admitted: Admitted, rest: bytes
+) -> None:
+    """Answer the request and hand the socket to a connection; `rest` came after the request."""
+    caller = identity(opening)
+    connection_id = caller.connection_id or gate.new_connection_id()
+    transport.write(accept(opening, subprotocol=admitted.subprotocol, extra=(("X-Connection-ID", connection_id),)))
+    connection = Connection(
+        gate, admitted, address=address, connection_id=connection_id, client_version=caller.client_version
+    )
+    transport.set_protocol(connection)
+    connection.connection_made(transport)
+    if rest:
+        connection.data_received(rest)
+
+
 def bound_to(gate: Gate) -> type[HttpProtocol]:
-    """The protocol class for uvicorn, which constructs it itself, with `gate` in it."""
+    """The protocol class with `gate` in it."""
     namespace: dict[str, Any] = {"gate": gate}
     return type("BoundHttpProtocol", (HttpProtocol,), namespace)

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from quotewire.edge.door import door_to
 from quotewire.edge.gate import Gate
-from quotewire.edge.http import HttpProtocol, bound_to
+from quotewire.edge.http import HttpProtocol
 
 START_DEADLINE_S = 10.0
 SHUTDOWN_MARGIN_S = 1.0
@@ -54,7 +55,7 @@ async def serving(app: ASGIApp, gate: Gate, listener: socket.socket, *, grace_s:
     graceful_s = max(1, int(grace_s))
     config = uvicorn.Config(
         app,
-        http=bound_to(gate),
+        http=door_to(gate),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -16,6 +16,7 @@ from quotewire.edge.sockets import bound_unsent, direct, discard
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
+from quotewire.telemetry.logs import Lines
 from quotewire.wire import session as s
 from quotewire.wire.capabilities import Capability
 from quotewire.wire.codec import Form, quotes_frame
@@ -43,6 +44,7 @@ from quotewire.wire.handshake import CONNECTION_ID, SAFE_LABEL
 from quotewire.wire.messages import UpstreamState
 
 log = logging.getLogger("quotewire.edge.websocket")
+lines = Lines(log)
 
 CLOSE_WAIT_S = 1.0
 """How long a peer has to answer our close frame before its socket is cut."""
@@ -139,7 +141,8 @@ class Connection(asyncio.Protocol):
         self._socket = direct(self._transport)
         self.write = self._transport.write if self._socket is None else self._socket.send
         self._gate.enter(self)
-        log.debug("client connected", extra={"event": "client_connected", **self._who()})
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("client connected", extra={"event": "client_connected", **self._who()})
 
     def data_received(self, data: bytes) -> None:
         """Read frames and act on them, in order."""
@@ -210,7 +213,7 @@ class Connection(asyncio.Protocol):
             self._gate.hub.detach(self)
         finally:
             self._gate.exit(self, self._close_code)
-        log.info("client gone", extra={"event": "client_gone", "code": self._close_code, **self._who()})
+        lines.info("client_gone", "client gone", self._who, code=self._close_code)
 
     # --- what the hub asks ---
 
@@ -373,7 +376,7 @@ class Connection(asyncio.Protocol):
             self.client_version = request.client_version or ""
         self._gate.hub.attach(self)
         self._do(self._session.authenticated(request, self._gate.facts(self.connection_id)), now)
-        log.info("client authenticated", extra={"event": "client_authenticated", **self._who()})
+        lines.info("client_authenticated", "client authenticated", self._who)
 
     def _look_up(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
         known = self._gate.recall(names, ids)
@@ -413,7 +416,7 @@ class Connection(asyncio.Protocol):
         self._gate.closing[code.name.lower()] += 1
         if code in FAULTS:
             self.seat.fault(self._loop.time())
-        log.info("closing", extra={"event": "client_closing", "code": int(code), "reason": reason, **self._who()})
+        lines.info("client_closing", "closing", self._who, code=int(code), reason=reason)
         self._gate.hub.pay(self)
         self._gate.hub.rewire(self, discard)
         self._transport.write(close_frame(code, reason))

@@ -57,11 +57,10 @@ class Places(Generic[P]):
 class Audience:
     """Who gets the updates of one symbol."""
 
-    __slots__ = ("count", "outboxes", "runs", "slots", "symbol_id")
+    __slots__ = ("outboxes", "runs", "slots", "symbol_id")
 
     def __init__(self, symbol_id: int) -> None:
         self.symbol_id = symbol_id
-        self.count = 0
         self.runs: dict[Shape, Places[Append]] = {}
         self.slots: dict[Shape, Places[Slots]] | None = None
         self.outboxes: dict[Outbox, Options] | None = None
@@ -80,6 +79,7 @@ class Audiences:
 
     def __init__(self) -> None:
         self._audiences: dict[int, Audience] = {}
+        self._runs: dict[Shape, dict[int, Places[Append]]] = {}  # the same places, to be found in one step
         self.of = self._audiences.get
         """The audience of a symbol, or None."""
 
@@ -116,15 +116,12 @@ class Audiences:
 
     def _add_run(self, append: Append, shape: Shape, symbol_ids: Iterable[int]) -> None:
         # What subscribing costs is mostly this loop: nothing is called in it that need not be.
-        of = self.of
+        index = self._runs.setdefault(shape, {})
+        there = index.get
         for symbol_id in symbol_ids:
-            audience = of(symbol_id)
-            if audience is None:
-                audience = self._audiences[symbol_id] = Audience(symbol_id)
-            audience.count += 1
-            places = audience.runs.get(shape)
+            places = there(symbol_id)
             if places is None:
-                places = audience.runs[shape] = Places()
+                places = index[symbol_id] = self._audience(symbol_id).runs[shape] = Places()
             if places.gone is None:
                 places.here.append(append)
             else:
@@ -142,24 +139,27 @@ class Audiences:
                 audience = self._audiences[symbol_id]
                 assert audience.slots is not None, "a lane in the index is in its symbols' audiences"
                 _remove(audience.slots, shape, lane.filled())
-                self._discount(audience)
+                self._drop_if_unwanted(audience)
         return len(self._audiences) < before
 
     def _remove_run(self, append: Append, shape: Shape, symbol_ids: Iterable[int]) -> None:
-        place = id(append)
+        place, index = id(append), self._runs.get(shape, {})
         for symbol_id in symbol_ids:
-            audience = self._audiences[symbol_id]
-            places = audience.runs[shape]
+            places = index[symbol_id]
             gone = places.gone
-            if gone is not None and 2 * len(gone) < len(places.here):
-                gone.add(place)
+            if gone is None:
+                places.gone = gone = {place}
             else:
-                places.remove(append)
+                gone.add(place)
+            if 2 * len(gone) > len(places.here):
+                places.tidy()
                 if not places.here:
+                    del index[symbol_id]
+                    audience = self._audiences[symbol_id]
                     del audience.runs[shape]
-            audience.count -= 1
-            if not audience.count:
-                del self._audiences[symbol_id]
+                    self._drop_if_unwanted(audience)
+        if not index:
+            self._runs.pop(shape, None)
 
     def add_outbox(self, outbox: Outbox, wants: Wants) -> bool:
         """Put updates of these symbols in the outbox; tells whether any symbol is newly wanted."""
@@ -182,20 +182,18 @@ class Audiences:
                 del audience.outboxes[outbox]
                 if not audience.outboxes:
                     audience.outboxes = None
-                self._discount(audience)
+                self._drop_if_unwanted(audience)
         return len(self._audiences) < before
 
     def _audience(self, symbol_id: int) -> Audience:
-        """The audience of a symbol, made on first need, and one more in it."""
+        """The audience of a symbol, made on first need."""
         audience = self._audiences.get(symbol_id)
         if audience is None:
             audience = self._audiences[symbol_id] = Audience(symbol_id)
-        audience.count += 1
         return audience
 
-    def _discount(self, audience: Audience) -> None:
-        audience.count -= 1
-        if not audience.count:
+    def _drop_if_unwanted(self, audience: Audience) -> None:
+        if not (audience.runs or audience.slots or audience.outboxes):
             del self._audiences[audience.symbol_id]
 
 

@@ -124,6 +124,40 @@ class Throttle(logging.Filter):
         return True
 
 
+class Lines:
+    """Lines that many clients cause at once, of a module: those that `Throttle` would leave out are not even made."""
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        *,
+        per_second: int = LINES_PER_EVENT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._per_second = per_second
+        self._clock = clock
+        self._second = 0
+        self._told: Counter[str] = Counter()
+        self._suppressed: Counter[str] = Counter()
+
+    def info(self, event: str, message: str, fields: Callable[[], Mapping[str, object]], **more: object) -> None:
+        """Tell an event, with `fields()` and `more`."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._told.clear()
+        told = self._told[event] = self._told[event] + 1
+        if told > self._per_second:
+            self._suppressed[event] += 1
+            return
+        if left_out := self._suppressed.pop(event, 0):
+            more["suppressed"] = left_out
+        self._logger.info(message, extra={"event": event, **more, **fields()})
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON: time (UTC), level, logger, message, event, and the record's own fields.
 

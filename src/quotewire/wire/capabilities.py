@@ -18,10 +18,11 @@ class Capability(StrEnum):
 
 Agreed = frozenset[Capability]
 
+_by_name = {str(capability): capability for capability in Capability}
 _agreements: dict[Agreed, Agreed] = {}  # one object for each, however many clients agree on it; 2**7 at most
 
 
 def agree(offered: Iterable[str]) -> Agreed:
     """What of a client's offer is in force; names the gateway does not know are no mistake."""
-    known = frozenset(map(Capability, set(Capability).intersection(offered)))
+    known = frozenset([capability for name in offered if (capability := _by_name.get(name)) is not None])
     return _agreements.setdefault(known, known)

@@ -95,7 +95,7 @@ def refuse(refusal: Refusal, body: bytes) -> bytes:
 
 def identity(opening: Opening) -> Identity:
     """Read who is calling: from headers, else from query parameters (browsers cannot set headers)."""
-    query = {name: values[-1] for name, values in parse_qs(opening.query).items()}
+    query = {name: values[-1] for name, values in parse_qs(opening.query).items()} if opening.query else {}
 
     def told(header: str, parameter: str) -> str:
         return opening.headers.get(header, "").strip() or query.get(parameter, "").strip()

@@ -82,7 +82,7 @@ class NativeDialect:
 
     def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase `welcome`."""
-        fields = {name: getattr(facts, name) for name in facts.__struct_fields__}
+        fields = msgspec.structs.asdict(facts)
         welcome = messages.Welcome(
             protocol=PROTOCOL_VERSION,
             request_id=request_id,

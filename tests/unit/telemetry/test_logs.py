@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from quotewire.telemetry.logs import REDACTED, JsonFormatter, Secrets, Throttle, configure
+from quotewire.telemetry.logs import Lines as ManyLines
 
 log = logging.getLogger("quotewire.test")
 
@@ -246,3 +247,41 @@ def test_the_process_thins_out_its_own_lines(lines: Lines) -> None:
     for _ in range(300):
         log.info("a client", extra={"event": "client_gone"})
     assert 100 <= lines.text.count("\n") <= 200
+
+
+def test_lines_of_a_storm_beyond_those_that_pass_are_not_made() -> None:
+    now, made = 5.0, 0
+    seen: list[logging.LogRecord] = []
+    logger = logging.getLogger("quotewire.test.storm")
+    logger.setLevel("INFO")
+
+    def keep(kept: logging.LogRecord) -> bool:
+        seen.append(kept)
+        return True
+
+    logger.addFilter(keep)
+    many = ManyLines(logger, per_second=2, clock=lambda: now)
+
+    def fields() -> dict[str, str]:
+        nonlocal made
+        made += 1
+        return {"who": "ws-1"}
+
+    for _ in range(5):
+        many.info("gone", "client gone", fields, code=1000)
+    many.info("other", "another", fields)
+    assert (made, len(seen)) == (3, 3)
+    now = 6.0
+    many.info("gone", "client gone", fields)
+    many.info("gone", "client gone", fields)
+    told = [vars(each) for each in seen]
+    assert [each["event"] for each in told] == ["gone", "gone", "other", "gone", "gone"]
+    assert (told[0]["code"], told[0]["who"], told[0]["msg"]) == (
+        1000,
+        "ws-1",
+        "client gone",
+    )
+    assert [each.get("suppressed") for each in told] == [None, None, None, 3, None]
+    logger.setLevel("WARNING")
+    many.info("gone", "client gone", fields)
+    assert made == 5
