@@ -62,7 +62,6 @@ class Book:
     def apply(
         self,
         patch: QuotePatch,
-        *,
         source: Source,
         received_at_ms: int,
         freshness: Freshness,

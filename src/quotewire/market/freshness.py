@@ -55,6 +55,10 @@ class Thresholds:
 DEFAULT_THRESHOLDS: Final = Thresholds()
 EXTENDED: Final = frozenset({MarketPhase.PRE, MarketPhase.POST})
 
+# For `judge_now`: in Python 3.11 a member is ten times as far away in its enum as in a module.
+_MARKET_CLOSED: Final = MarketPhase.CLOSED
+_CLOSED, _HALTED, _LIVE = Freshness.CLOSED, Freshness.HALTED, Freshness.LIVE
+
 
 def live_window_s(phase: MarketPhase, expected_s: float | None, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> float:
     """How old the data of a symbol with this usual pace (None: unknown) may be and still be LIVE."""
@@ -100,11 +104,11 @@ def judge(
     return Freshness.LIVE if age_s <= live_window_s(phase, expected_s, thresholds) else Freshness.QUIET
 
 
-def judge_now(phase: MarketPhase, *, is_halted: bool) -> Freshness:
+def judge_now(phase: MarketPhase, is_halted: bool) -> Freshness:
     """`judge` for a symbol whose data came over a stream this very moment: the last five rows, where no age matters."""
-    if phase is MarketPhase.CLOSED:
-        return Freshness.CLOSED
-    return Freshness.HALTED if is_halted else Freshness.LIVE
+    if phase is _MARKET_CLOSED:
+        return _CLOSED
+    return _HALTED if is_halted else _LIVE
 
 
 def _judge_polled(age_s: float | None, closed: bool, is_halted: bool, thresholds: Thresholds) -> Freshness:

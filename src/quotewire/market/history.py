@@ -54,13 +54,15 @@ class Ring(Generic[U]):
 
         After a hole, or in a new epoch, what came before is forgotten: nobody could go on from there without a gap.
         """
-        if self._updates:
-            last = self._updates[-1]
-            if (update.epoch, update.sequence) <= (last.epoch, last.sequence):
-                return False
-            if update.epoch != last.epoch or update.sequence != last.sequence + 1:
-                self._updates.clear()
-        self._updates.append(update)
+        updates = self._updates
+        if updates:
+            last = updates[-1]
+            is_next = update.sequence == last.sequence + 1 and update.epoch == last.epoch
+            if not is_next:
+                if (update.epoch, update.sequence) <= (last.epoch, last.sequence):
+                    return False
+                updates.clear()
+        updates.append(update)
         return True
 
     def since(self, epoch: int, sequence: int) -> list[U] | None:
@@ -90,14 +92,15 @@ class History(Generic[U]):
 
     def add(self, update: U) -> bool:
         """Keep an update; False when it is not newer than the newest of its symbol."""
-        ring = self._rings.get(update.symbol_id)
+        symbol_id, rings = update.symbol_id, self._rings
+        ring = rings.get(symbol_id)
         if ring is None:
-            ring = self._rings[update.symbol_id] = Ring(self._depth)
-            if len(self._rings) > self._max_symbols:
-                self._rings.popitem(last=False)
+            ring = rings[symbol_id] = Ring(self._depth)
+            if len(rings) > self._max_symbols:
+                rings.popitem(last=False)
                 self._dropped_symbols += 1
         else:
-            self._rings.move_to_end(update.symbol_id)
+            rings.move_to_end(symbol_id)
         return ring.add(update)
 
     def since(self, symbol_id: int, epoch: int, sequence: int) -> list[U] | None:

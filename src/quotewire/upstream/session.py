@@ -74,6 +74,8 @@ class StreamSession:
         self.person = person
         self.carried: frozenset[int] = frozenset()
         self.streams_opened = 0
+        self.stream = (person, 0)
+        """Stands for the socket that counts: the person, and which of their sockets it is."""
         self.live_since = 0.0
         self.renewing_until = float("-inf")  # a refresh of ours ended the stream; it is expected back by then
         self.assigned: frozenset[int] = frozenset()
@@ -268,7 +270,7 @@ class StreamSession:
         if self._work is not None:
             self._work.cancel()
         self._socket, self._opened_at = fresh, self._now()
-        self.streams_opened += 1
+        self._count()
         self._start(self.reader.read, number, fresh)
         self._close(old)
         self.carry(target)
@@ -332,7 +334,7 @@ class StreamSession:
         self._steward.reset()
         if self.is_live:
             self.live_since = self._opened_at = self._now()
-            self.streams_opened += 1
+            self._count()
             self.renewing_until = float("-inf")
         self._recount()
         self._sink.on_stream(self)
@@ -444,6 +446,11 @@ class StreamSession:
             self.recount()
         if believed:
             self._sink.on_patches(self, believed)
+
+    def _count(self) -> None:
+        """Another socket works."""
+        self.streams_opened += 1
+        self.stream = (self.person, self.streams_opened)
 
     def _asked(self, at: float) -> None:
         """A socket was given the token, for all of its symbols."""

@@ -325,13 +325,12 @@ class Upstream:
         moment = self._clock.now()
         self._notice(moment)
         self._patrol.heard(session, patches, moment.mono)
-        stream = (session.person, session.streams_opened)
-        self._emit(self._tape.streamed(stream, patches, moment, session.asked_at, session.added_at))
+        self._emit(self._tape.streamed(session.stream, patches, moment, session.asked_at, session.added_at))
         self._see_to(self._hand_on, HELD_S, self._tape.is_holding)
 
     def is_placed(self, session: StreamSession, symbol_id: int) -> bool:
         """Whether it is certain what the stream has brought of a symbol, beside others."""
-        return self._tape.is_placed((session.person, session.streams_opened), symbol_id)
+        return self._tape.is_placed(session.stream, symbol_id)
 
     def on_turn(self, session: StreamSession) -> None:
         """A stream came up, went down or carries other symbols."""
@@ -369,9 +368,8 @@ class Upstream:
 
     def _carries(self, stream: Hashable, symbol_id: int) -> bool:
         """Whether a stream that brought something of a symbol may bring more."""
-        person, number = cast(tuple[str, int], stream)
-        session = self._fleet.sessions.get(person)
-        return session is not None and session.streams_opened == number and session.bears(symbol_id)
+        session = self._fleet.sessions.get(_owner(stream))
+        return session is not None and session.stream == stream and session.bears(symbol_id)
 
     def _see_to(self, work: Callable[[], None], after_s: float, is_needed: bool) -> None:
         """Do soon what may not wait for the next look at everything."""
@@ -427,6 +425,6 @@ class Upstream:
         return symbol.listing_exchange if symbol is not None else ""
 
 
-def _owner(stream: Hashable) -> Hashable:
+def _owner(stream: Hashable) -> str:
     """Whose stream it is, of a person and the number of a socket."""
     return cast(tuple[str, int], stream)[0]

@@ -26,6 +26,10 @@ CATCHING_UP_S: Final = 2.0
 TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 NOTHING: Final[Mapping[int, float]] = {}
 
+# For what runs for every quote: in Python 3.11 a member is ten times as far away in its enum as in a module.
+UP: Final = Road.UP
+STREAM: Final = Source.STREAM
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -175,22 +179,17 @@ class Tape:
     def _advance(self, changed: list[Quote], line: Line, patch: QuotePatch, moment: Moment, phases: Phases) -> None:
         """Put what a stream brought this moment into the book. Runs for nearly every quote there is."""
         now = moment.mono
-        if line.road is not Road.UP:
-            self._turn(line, Road.UP, moment)
+        if line.road is not UP:
+            self._turn(line, UP, moment)
         line.data_at, line.close_seen, line.lost_at = now, True, None
         phase = phases[line.exchange]
         line.pace.observe(phase, now)
         halted = patch.is_halted
-        freshness = judge_now(phase, is_halted=halted if isinstance(halted, bool) else self._was_halted(patch))
+        freshness = judge_now(phase, halted if isinstance(halted, bool) else self._was_halted(patch))
         if now < self._behind_until and freshness in TRUSTED:
             freshness = Freshness.RECOVERING
-        quote = self.book.apply(
-            patch,
-            source=Source.STREAM,
-            received_at_ms=moment.ms,
-            freshness=freshness,
-            reject_older=now - line.polled_at < OVERTAKEN_S,
-        )
+        may_be_older = now - line.polled_at < OVERTAKEN_S
+        quote = self.book.apply(patch, STREAM, moment.ms, freshness, may_be_older)
         if quote is not None:
             changed.append(quote)
             self.updates += 1

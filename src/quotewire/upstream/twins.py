@@ -94,12 +94,6 @@ class _Line:
         """The number of the oldest content kept."""
         return self.count - len(self.log)
 
-    def append(self, patch: QuotePatch, now: float) -> None:
-        """Another content was passed on."""
-        self.log.append(patch)
-        self.times.append(now)
-        self.count += 1
-
     def after(self, place: int, patch: QuotePatch, now: float) -> int | None:
         """The content after a place if it is equal to `patch`, else the first one that is and was current of late."""
         if self.is_at(place + 1, patch):
@@ -164,8 +158,8 @@ class Twins:
         if place.since != since or place.last == patch:
             return False
         place.last = patch
+        place.at = line.count
         self._append(line, patch, now)
-        place.at += 1
         return True
 
     def hear(
@@ -348,7 +342,9 @@ class Twins:
 
     def _append(self, line: _Line, patch: QuotePatch, now: float) -> None:
         """A content is passed on; who waits with it, or behind it, learns from that."""
-        line.append(patch, now)
+        line.log.append(patch)
+        line.times.append(now)
+        line.count += 1
         if self._holding:
             self._tell_waiting(line, patch, now)
 
