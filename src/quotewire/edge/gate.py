@@ -32,6 +32,8 @@ from quotewire.wire.plain import PlainDialect
 
 RESOLVE_DEADLINE_S = 10.0
 RESOLVED_AT_ONCE = 250
+TICKED_AT_ONCE = 100
+"""Connections looked after before quotes have a turn again."""
 REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
 """For how long, and for how many symbols, what a look-up found serves other clients without another."""
 NATIVE_PATH, PLAIN_PATH = "/ws", "/"
@@ -303,20 +305,24 @@ class Gate:
         task.add_done_callback(self._tasks.discard)
 
     async def sweep(self) -> None:
-        """Tick every connection a few times in the shortest limit, until cancelled."""
+        """Tick every connection a few times in the shortest limit, some at a time, until cancelled."""
         limits = self.limits
         shortest = min(limits.auth_timeout_s, limits.ping_interval_s, limits.pong_timeout_s, limits.idle_timeout_s)
         interval = min(max(shortest / 4, 0.025), 0.5)
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(interval)
-            now = loop.time()
             self.limiter.sweep(time.monotonic())
-            for connection in tuple(self.connections):
-                try:
-                    connection.tick(now)
-                except Exception as error:  # noqa: BLE001  one client's trouble is nobody else's; `failed` reports it
-                    connection.failed("tick", error)
+            connections = tuple(self.connections)
+            bites = range(0, len(connections) or 1, TICKED_AT_ONCE)
+            for start in bites:
+                await asyncio.sleep(interval / len(bites))
+                now = loop.time()
+                for connection in connections[start : start + TICKED_AT_ONCE]:
+                    try:
+                        if connection in self.connections:
+                            connection.tick(now)
+                    except Exception as error:  # noqa: BLE001  one client's trouble is nobody else's; it is reported
+                        connection.failed("tick", error)
 
     @property
     def draining(self) -> bool:
