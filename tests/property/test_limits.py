@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from quotewire.edge.limits import Allowance, Limiter, Limits, Rate, Seat
+from quotewire.edge.limits import Limiter, Seat
+from quotewire.resilience.accounts import Allowance, Limits, Rate
 
 NAMES = st.sampled_from(["a", "b", "c"])
 CONNECTIONS, SYMBOLS = 3, 20

@@ -14,10 +14,11 @@ import msgspec
 
 from quotewire.errors import BusError
 from quotewire.market.quote import Quote
+from quotewire.resilience.accounts import Held
 from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import Gap
 
-VERSION: Final = 1
+VERSION: Final = 2
 LENGTH: Final = 4
 MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
 """A frame that claims more is garbage. The largest there are carry `BATCH` quotes, or the answer to a look-up."""
@@ -110,15 +111,23 @@ class Refused(Message, tag="refused", frozen=True):
 class Hello(Message, tag="hello", frozen=True):
     """The first message of a node.
 
-    `wanted` are the symbols its clients want, `addresses` how many connections it has from each, so that an owner that
-    was started anew knows both. `fenced` is the epoch this node has told its clients is over; 0 when none is.
+    `wanted` are the symbols its clients want, so that an owner that was started anew knows them. `fenced` is the epoch
+    this node has told its clients is over; 0 when none is.
     """
 
     version: int
     node: int
     wanted: list[int] = []
-    addresses: dict[str, int] = {}
     fenced: int = 0
+
+
+class Holds(Message, tag="holds", frozen=True):
+    """The answer to a `Welcome`: all that the clients of this node hold of what addresses and keys may have.
+
+    It is said before the first question, so that every client is in it or asks.
+    """
+
+    held: list[Held]
 
 
 class Want(Message, tag="want", frozen=True):
@@ -139,6 +148,8 @@ class Question(StrEnum):
     SAMPLES = "samples"
     CLIENTS = "clients"
     ADMIT = "admit"
+    CLAIM = "claim"
+    DRAW = "draw"
 
 
 class Ask(Message, tag="ask", frozen=True):
@@ -165,9 +176,9 @@ class Readings(Message, tag="readings", frozen=True):
 
 
 class Left(Message, tag="left", frozen=True):
-    """A connection from this address, admitted before, is gone."""
+    """Clients hold so much less."""
 
-    address: str
+    held: list[Held]
 
 
 class Reported(Message, tag="reported", frozen=True):
@@ -178,7 +189,7 @@ class Reported(Message, tag="reported", frozen=True):
 
 
 FromOwner = Welcome | CaughtUp | Updates | Told | Answer | Collect | Beat | Refused
-FromNode = Hello | Want | Ask | Readings | Left | Reported | Beat
+FromNode = Hello | Holds | Want | Ask | Readings | Left | Reported | Beat
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _from_owner: "msgspec.msgpack.Decoder[FromOwner]" = msgspec.msgpack.Decoder(FromOwner)

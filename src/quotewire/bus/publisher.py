@@ -1,7 +1,7 @@
 """The owner's end of the bus: every stamped quote goes to every node, and what nodes want and ask comes back.
 
 A quote is encoded once, however many nodes there are. Nodes that do not keep up are held to `feed.py`'s rule. What is
-wanted is the union over the nodes; connections are counted here, so that the limit for an address is exact.
+wanted is the union over the nodes; what clients hold is counted here, so that their limits are exact.
 """
 
 import asyncio
@@ -16,12 +16,13 @@ from quotewire.bus import failures
 from quotewire.bus.admissions import Admissions
 from quotewire.bus.feed import Feed, Wants
 from quotewire.bus.local import Wire, check_private, socket_path
-from quotewire.bus.questions import Answers, arguments
+from quotewire.bus.questions import COUNTED, Answers, arguments
 from quotewire.bus.seam import Reports, Source, views
 from quotewire.bus.tally import Tally
 from quotewire.errors import BusError, QuotewireError
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
+from quotewire.resilience.accounts import Drawn, Exceeded, Limits, Scope
 from quotewire.wire.messages import UpstreamState
 
 BEAT_S: Final = 1.0
@@ -64,7 +65,7 @@ class Publisher:
         *,
         key: bytes,
         epoch: int,
-        max_connections_per_ip: int,
+        limits: Limits,
         own: Callable[[], Sequence[e.Reading]] = list,
     ) -> None:
         self._source = source
@@ -74,7 +75,7 @@ class Publisher:
         self._epoch = epoch
         self._own_readings = own
         self._answers = Answers(source, reports)
-        self._admissions = Admissions(max_connections_per_ip)
+        self._admissions = Admissions(limits)
         self._wants = Wants()
         self._tally = Tally()
         self._members: dict[Wire, Member] = {}
@@ -133,6 +134,7 @@ class Publisher:
                 elif not wire.blocked:
                     wire.send(beat)
             self._tell_changes()
+            self._admissions.sweep(self._loop.time())
             await asyncio.sleep(BEAT_S)
 
     def _is_fenced(self) -> bool:
@@ -230,7 +232,7 @@ class Publisher:
             return
         log.info("node %d is gone", member.node, extra={"event": "bus.left", "node": member.node})
         self._wants.forget(member.node)
-        self._admissions.forget(member.node)
+        self._admissions.forget(member.node, self._loop.time())
         self._tally.retire(member.node)
         self._want_soon()
         for waiting in self._collecting.values():
@@ -255,8 +257,10 @@ class Publisher:
                 self._tally.put(member.node, readings)
                 self._collecting.get(number, set()).discard(member.node)
                 self._collected.set()
-            case e.Left(address=address):
-                self._admissions.leave(member.node, address)
+            case e.Left(held=held):
+                self._admissions.leave(member.node, held, self._loop.time())
+            case e.Holds(held=held):
+                self._admissions.restore(member.node, held, self._loop.time())
             case e.Reported(client=client, counts=counts):
                 self._reports.add(client, counts)
             case e.Hello():
@@ -280,7 +284,6 @@ class Publisher:
         member.node = hello.node
         self.joins += 1
         log.info("node %d joins", hello.node, extra={"event": "bus.joined", "node": hello.node})
-        self._admissions.restore(hello.node, hello.addresses)
         self._wants.change(hello.node, hello.wanted, ())
         self._want_soon()
         state, persons = self._source.state, views(self._source.persons())
@@ -311,15 +314,27 @@ class Publisher:
     def _ask(self, wire: Wire, member: Member, ask: e.Ask) -> None:
         assert member.node is not None
         given = arguments(ask.question, ask.arguments)
-        if ask.question is e.Question.ADMIT:
+        if ask.question in COUNTED:
             # At once: a storm of clients asks little else.
-            admitted = self._admissions.enter(member.node, given[0])
-            wire.send(e.frame(e.Answer(number=ask.number, body=e.packed(admitted))))
+            counted = self._count(member.node, ask.question, given)
+            wire.send(e.frame(e.Answer(number=ask.number, body=e.packed(counted))))
         elif len(member.asks) >= MAX_ASKS:
             busy = e.Failure("upstream_unavailable", "too many questions are under way in the gateway; try again")
             wire.send(e.frame(e.Answer(number=ask.number, failure=busy)))
         else:
             self._own(member, self._answer(wire, ask, given), f"bus {ask.question.value}")
+
+    def _count(self, node: int, question: e.Question, given: Sequence[Any]) -> Exceeded | Drawn | None:
+        now = self._loop.time()
+        if question is e.Question.ADMIT:
+            scope, name = given
+            return self._admissions.enter(node, (scope, name), now)
+        if question is e.Question.DRAW:
+            drawn_by, messages = given
+            return self._admissions.draw(drawn_by, messages, now)
+        address, key, symbols = given
+        names = [(Scope.ADDRESS, address)] + ([] if key is None else [(Scope.KEY, key)])
+        return self._admissions.claim(node, names, symbols, now)
 
     def _own(self, member: Member, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Do `work` for a node for as long as it is here."""
@@ -380,4 +395,5 @@ class Publisher:
             e.Reading("quotewire_bus_behind", sum(map(len, feeds))),
             e.Reading("quotewire_bus_held_back_total", self.held_back + sum(feed.held_back for feed in feeds)),
             e.Reading("quotewire_bus_missed_total", self.missed + sum(feed.missed for feed in feeds)),
+            *(e.Reading("quotewire_limit_accounts", self._admissions.known(scope), (scope.value,)) for scope in Scope),
         ]

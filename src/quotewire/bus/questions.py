@@ -9,6 +9,7 @@ from quotewire.bus.envelope import Question, TokenView
 from quotewire.bus.seam import LookedUp, Reports, Source, views
 from quotewire.errors import BusError
 from quotewire.market.symbol import Symbol
+from quotewire.resilience.accounts import Scope
 from quotewire.wire.codes import ErrorCode
 
 ARGUMENTS: dict[Question, Any] = {
@@ -19,8 +20,14 @@ ARGUMENTS: dict[Question, Any] = {
     Question.REPORT: tuple[()],
     Question.SAMPLES: tuple[()],
     Question.CLIENTS: tuple[()],
-    Question.ADMIT: tuple[str],
+    Question.ADMIT: tuple[Scope, str],
+    Question.CLAIM: tuple[str, str | None, int],
+    Question.DRAW: tuple[str, int],
 }
+
+
+COUNTED = frozenset({Question.ADMIT, Question.CLAIM, Question.DRAW})
+"""What clients take of their limits: each is for one connection, and answered at once."""
 
 
 class Found(msgspec.Struct, array_like=True, frozen=True):

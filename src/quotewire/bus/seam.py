@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from quotewire.bus.envelope import Reading, TokenView
 from quotewire.market.quote import Quote
 from quotewire.market.symbol import Symbol
+from quotewire.resilience.accounts import Held
 from quotewire.wire.codes import ErrorCode
 from quotewire.wire.messages import UpstreamState
 
@@ -109,8 +110,8 @@ class Sink(Protocol):
     def readings(self) -> Sequence[Reading]:
         """The numbers of this node."""
 
-    def addresses(self) -> Mapping[str, int]:
-        """How many connections are open from each address."""
+    def held(self) -> Sequence[Held]:
+        """All that the clients of this node hold of what addresses and keys may have; from now on it counts."""
 
 
 def views(logins: Sequence[Login]) -> list[TokenView]:

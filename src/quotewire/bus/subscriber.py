@@ -7,7 +7,6 @@ told as stale in a count that no owner ever uses, so that no client can take the
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,6 +24,7 @@ from quotewire.bus.seam import Sink
 from quotewire.errors import BusError, UpstreamUnavailableError
 from quotewire.market.quote import Quote
 from quotewire.market.symbol import Symbol
+from quotewire.resilience.accounts import Drawn, Exceeded, Held, Scope
 from quotewire.wire.messages import UpstreamState
 
 SILENT_TICKS: Final = 7
@@ -32,15 +32,19 @@ SILENT_TICKS: Final = 7
 
 RETRY_S: Final = 0.1
 ASK_S: Final = 10.0
-ADMIT_S: Final = 1.0
-GRANTED: Final = e.packed(True)
+COUNT_S: Final = 1.0
+"""How long a client waits to be counted, before it is served without."""
+
+GRANTED: Final = e.packed(None)
 PENDING: Final = 4096
-"""Questions this node has open; more fail as retryable."""
+"""Look-ups and the like this node has open; more fail as retryable. What counts clients is bounded by their number."""
 
 AWAY: Final = "the part of the gateway that speaks with Questrade is being started again; try again"
 OWNER_LOST: Final = "owner_lost"
 
 T = TypeVar("T")
+_refusal: "msgspec.msgpack.Decoder[Exceeded | None]" = msgspec.msgpack.Decoder(Exceeded | None)
+_drawn: "msgspec.msgpack.Decoder[Drawn]" = msgspec.msgpack.Decoder(Drawn)
 log = logging.getLogger("quotewire.bus")
 
 
@@ -65,9 +69,9 @@ class Subscriber:
         self._fenced = 0
         self._quiet_ticks = 0
         self._number = 0
+        self._pending = 0
         self._asked: dict[int, asyncio.Future[msgspec.Raw]] = {}
-        self._late: dict[int, str] = {}  # admissions nobody waits for any more, by the number of the question
-        self._uncounted: Counter[str] = Counter()  # connections the owner could not be asked about
+        self._late: dict[int, list[Held]] = {}  # what nobody waits for any more, by the number of the question
         self._lookups = Lookups()
         self.caught_up = asyncio.Event()
         self.missed = 0
@@ -159,12 +163,10 @@ class Subscriber:
     def _greet(self) -> None:
         assert self._wire is not None
         self._told = self._wanted
-        self._uncounted.clear()  # the owner is told of all there are
         hello = e.Hello(
             version=e.VERSION,
             node=self._node,
             wanted=sorted(self._wanted),
-            addresses=dict(self._sink.addresses()),
             fenced=self._fenced,
         )
         self._wire.send(e.frame(hello))
@@ -172,6 +174,8 @@ class Subscriber:
     def _take_over(self) -> None:
         welcome = self._welcome
         assert welcome is not None
+        assert self._wire is not None
+        self._wire.send(e.frame(e.Holds(held=list(self._sink.held()))))
         self._epoch = welcome.epoch
         self._persons = welcome.persons
         self._lookups.clear()
@@ -305,66 +309,90 @@ class Subscriber:
         """What clients reported of themselves, added up. Raises UpstreamError."""
         return await self._ask(e.Question.CLIENTS, [], dict[str, Any])
 
-    async def admit(self, address: str) -> bool:
-        """Count a connection of this address in, if it may have one more.
+    async def admit(self, scope: Scope, name: str) -> Exceeded | None:
+        """Count a connection of this address or key in; else why it may have no more.
 
-        Raises UpstreamError when the owner cannot be asked; one that is let in all the same is not counted until the
-        next owner is told of all there are.
+        Raises UpstreamUnavailableError when the owner cannot be asked: it is not counted until it is told in `Holds`.
         """
-        number = self._number + 1
-        try:
-            return await self._ask(e.Question.ADMIT, [address], bool, deadline_s=ADMIT_S)
-        except UpstreamUnavailableError:
-            self._uncounted[address] += 1
-            self._give_back_later(number, address)
-            raise
-        except asyncio.CancelledError:
-            self._give_back_later(number, address)
-            raise
+        taken = [Held(scope, name, connections=1)]
+        return _refusal.decode(await self._count(e.Question.ADMIT, [scope, name], taken))
 
-    def _give_back_later(self, number: int, address: str) -> None:
-        """Nobody waits for this admission any more: should it be granted yet, it is given back."""
-        if self._number >= number and self._wire is not None:
-            self._late[number] = address
+    async def claim(self, address: str, key: str | None, symbols: int) -> Exceeded | None:
+        """Count so many symbols more of both in; else which may want no more. Raises UpstreamUnavailableError."""
+        taken = [Held(Scope.ADDRESS, address, symbols=symbols)]
+        if key is not None:
+            taken.append(Held(Scope.KEY, key, symbols=symbols))
+        return _refusal.decode(await self._count(e.Question.CLAIM, [address, key, symbols], taken))
 
-    def left(self, address: str) -> None:
-        """A connection of this address is gone."""
-        if self._uncounted[address] > 0:
-            self._uncounted[address] -= 1
-        elif self._wire is not None:
-            self._wire.send(e.frame(e.Left(address=address)))
+    async def draw(self, key: str, messages: int) -> Drawn:
+        """Take messages of a key's allowance. Raises UpstreamUnavailableError."""
+        return _drawn.decode(await self._count(e.Question.DRAW, [key, messages], []))
+
+    def left(self, held: Sequence[Held]) -> None:
+        """Clients hold so much less."""
+        if self._wire is not None:
+            self._wire.send(e.frame(e.Left(held=list(held))))
 
     def reported(self, client: str, counts: Mapping[str, float]) -> None:
         """A client reported of itself."""
         if self._wire is not None:
             self._wire.send(e.frame(e.Reported(client=client, counts=dict(counts))))
 
-    async def _ask(
-        self, question: e.Question, arguments: list[Any], answer: type[T], *, deadline_s: float = ASK_S
-    ) -> T:
-        if self._link not in (Link.CATCHING_UP, Link.LIVE) or self._wire is None or len(self._asked) >= PENDING:
+    async def _ask(self, question: e.Question, arguments: list[Any], answer: type[T]) -> T:
+        if self._pending >= PENDING:
             raise UpstreamUnavailableError(AWAY)
-        self._number += 1
-        number = self._number
-        future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
-        self._asked[number] = future
-        self._wire.send(e.frame(e.Ask(number=number, question=question, arguments=arguments)))
+        number, asked = self._put(question, arguments)
+        self._pending += 1
         try:
-            async with asyncio.timeout(deadline_s):
-                return msgspec.msgpack.decode(await future, type=answer)
+            async with asyncio.timeout(ASK_S):
+                return msgspec.msgpack.decode(await asked, type=answer)
+        except TimeoutError:
+            raise UpstreamUnavailableError(AWAY) from None
+        finally:
+            self._pending -= 1
+            self._asked.pop(number, None)
+
+    async def _count(self, question: e.Question, arguments: list[Any], taken: list[Held]) -> msgspec.Raw:
+        """Ask what counts a client; `taken` is given back should it be granted when nobody waits for it any more."""
+        number, asked = self._put(question, arguments)
+        heard = False
+        try:
+            async with asyncio.timeout(COUNT_S):
+                body = await asked
+            heard = True
+            return body
         except TimeoutError:
             raise UpstreamUnavailableError(AWAY) from None
         finally:
             self._asked.pop(number, None)
+            if not heard and taken:
+                self._give_back(number, asked, taken)
+
+    def _put(self, question: e.Question, arguments: list[Any]) -> "tuple[int, asyncio.Future[msgspec.Raw]]":
+        """Send a question; its number and what becomes of it."""
+        if self._link not in (Link.CATCHING_UP, Link.LIVE) or self._wire is None:
+            raise UpstreamUnavailableError(AWAY)
+        self._number += 1
+        future: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+        self._asked[self._number] = future
+        self._wire.send(e.frame(e.Ask(number=self._number, question=question, arguments=arguments)))
+        return self._number, future
+
+    def _give_back(self, number: int, asked: "asyncio.Future[msgspec.Raw]", taken: list[Held]) -> None:
+        """Who asked went away: give back what was granted in the same moment, or will be yet."""
+        if not asked.done() or asked.cancelled():
+            if self._wire is not None:
+                self._late[number] = taken
+        elif asked.exception() is None and asked.result() == GRANTED:
+            self.left(taken)
 
     def _answered(self, answer: e.Answer) -> None:
         future = self._asked.get(answer.number)
         if future is None or future.done():
-            address = self._late.pop(answer.number, None)
-            if address is not None and answer.body == GRANTED and self._wire is not None:
-                self._wire.send(e.frame(e.Left(address=address)))
-            return
-        if answer.failure is not None:
+            taken = self._late.pop(answer.number, None)
+            if taken is not None and answer.failure is None and answer.body == GRANTED:
+                self.left(taken)
+        elif answer.failure is not None:
             future.set_exception(failures.raised(answer.failure))
         else:
             future.set_result(answer.body)

@@ -91,7 +91,7 @@ class EventStream:
 
     def never_opened(self) -> None:
         """The client went before the head was written."""
-        self._gate.left(self.seat, self.address)
+        self.seat.leave()
 
     def lost(self) -> None:
         """The socket is closed, or the answer has ended; forget the client. Twice is harmless."""

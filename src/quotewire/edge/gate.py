@@ -6,18 +6,20 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from quotewire.edge.addresses import neighbourhood
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.drain import MARGIN_S, Phase, Plan
 from quotewire.edge.draining import Draining, Leaver
-from quotewire.edge.limits import COMMAND_BURST_S, Exceeded, Limit, Limiter, Limits, Scope, Seat
+from quotewire.edge.limits import Limiter, Seat
 from quotewire.edge.ports import LookedUp, UpstreamPort, WholePort
+from quotewire.edge.shares import SharedLimiter
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
+from quotewire.resilience.accounts import COMMAND_BURST_S, Exceeded, Limit, Limits
 from quotewire.settings import Settings
 from quotewire.version import VERSION
 from quotewire.wire.codec import Form
@@ -129,7 +131,8 @@ class Gate:
         self.tokens = tokens
         self.upstream = upstream
         self.limits = session_limits(settings)
-        self.limiter = Limiter(Limits.of(settings))
+        limits = Limits.of(settings)
+        self.limiter = Limiter(limits) if whole is None else SharedLimiter(limits, whole, self.spawn)
         self.connections: set[Member] = set()
         self.drain = Draining(drain_plan(settings), self.connections)
         self.opened: Counter[str] = Counter()
@@ -167,32 +170,13 @@ class Gate:
         seat = self.limiter.enter(neighbourhood(address, self.settings.ipv6_prefix), time.monotonic())
         return seat if isinstance(seat, Seat) else too_many(seat)
 
-    async def admit_to_whole(self, address: str) -> Refusal | None:
-        """Why a connection that this process would take has no place in the whole gateway, if it has none.
-
-        One that has is counted there until `left_whole`. While nobody can be asked, this process's own count holds.
-        """
-        if self.whole is None:
-            return None
-        try:
-            admitted = await self.whole.admit(neighbourhood(address, self.settings.ipv6_prefix))
-        except UpstreamError:
-            return None
-        if admitted:
+    async def admit_to_whole(self, seat: Seat) -> Refusal | None:
+        """Why a connection that this process would take has no place in the whole gateway, if it has none."""
+        exceeded = await seat.enter()
+        if exceeded is None:
             return None
         self.refused["429"] += 1
-        allowed = self.limiter.limits.address.connections
-        return too_many(self.limiter.exceeded(Limit.CONNECTIONS, Scope.ADDRESS, allowed))
-
-    def left_whole(self, address: str) -> None:
-        """A connection of that address is gone."""
-        if self.whole is not None:
-            self.whole.left(neighbourhood(address, self.settings.ipv6_prefix))
-
-    def census(self) -> Counter[str]:
-        """How many connections are open from each address, as the limits count them."""
-        prefix = self.settings.ipv6_prefix
-        return Counter(neighbourhood(connection.address, prefix) for connection in self.connections)
+        return too_many(exceeded)
 
     def ask_token(self, address: str) -> Refusal | None:
         """Why a client of that address is given no token now, if it is not."""
@@ -216,11 +200,6 @@ class Gate:
             return Refusal(400, "unsupported_subprotocol", told)
         return SUBPROTOCOLS[chosen], chosen
 
-    def left(self, seat: Seat, address: str) -> None:
-        """Who had this seat, and a place in the whole gateway, will not come after all."""
-        seat.leave()
-        self.left_whole(address)
-
     def enter(self, connection: Member) -> None:
         """A connection is open."""
         self.connections.add(connection)
@@ -236,7 +215,7 @@ class Gate:
             self.empty.set()
         # A peer may send any of two thousand codes; a label has few values.
         self.closed[str(code) if code in TOLD_CLOSE_CODES else "other"] += 1
-        self.left(connection.seat, connection.address)
+        connection.seat.leave()
 
     def facts(self, connection_id: str) -> Facts:
         """What a welcome tells."""
@@ -298,6 +277,12 @@ class Gate:
             self._remembered_since = time.monotonic()
         if len(self._remembered) + len(resolutions) <= REMEMBERED_SYMBOLS:
             self._remembered.update({each.asked: each for each in resolutions if each.code is None})
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do `work` in a task that is kept until it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.own(task)
+        return task
 
     def own(self, task: "asyncio.Task[None]") -> None:
         """Keep a connection's task until it ends."""

@@ -13,6 +13,7 @@ from quotewire.edge.addresses import client_address
 from quotewire.edge.answers import choose_request_id
 from quotewire.edge.events import EventStream
 from quotewire.edge.gate import STOPPING, Admitted, Gate
+from quotewire.edge.shared_websocket import SharedConnection
 from quotewire.edge.websocket import Connection
 from quotewire.wire.handshake import Opening, Refusal, accept, identity, refuse
 
@@ -194,22 +195,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._open(opening, address, verdict, rest)
         else:
             self.transport.pause_reading()
-            self.gate.own(self.loop.create_task(self._ask_whole(opening, address, verdict, rest)))
+            self.gate.spawn(self._ask_whole(opening, address, verdict, rest))
 
     async def _ask_whole(self, opening: Opening, address: str, admitted: Admitted, rest: bytes) -> None:
         """This process is one of several: the connection needs a place in the whole gateway, too."""
-        refusal = await self.gate.admit_to_whole(address)
+        refusal = await self.gate.admit_to_whole(admitted.seat)
         if refusal is None and not self.gate.draining and not self.transport.is_closing():
             self.transport.resume_reading()
             self._open(opening, address, admitted, rest)
             return
         admitted.seat.leave()
-        if refusal is None:
-            self.gate.left_whole(address)
-            refusal = STOPPING
         if not self.transport.is_closing():
             self.transport.resume_reading()
-            self._refuse(refusal)
+            self._refuse(STOPPING if refusal is None else refusal)
 
     def _open(self, opening: Opening, address: str, verdict: Admitted, rest: bytes) -> None:
         """The socket becomes a WebSocket."""
@@ -258,7 +256,8 @@ def become_websocket(
     caller = identity(opening)
     connection_id = caller.connection_id or gate.new_connection_id()
     transport.write(accept(opening, subprotocol=admitted.subprotocol, extra=(("X-Connection-ID", connection_id),)))
-    connection = Connection(
+    kind = Connection if gate.whole is None else SharedConnection
+    connection = kind(
         gate, admitted, address=address, connection_id=connection_id, client_version=caller.client_version
     )
     transport.set_protocol(connection)

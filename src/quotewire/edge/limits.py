@@ -1,231 +1,27 @@
-"""How much a connection, an address and a key may have of the gateway, judged without a clock of its own. Pure.
+"""What each connection takes of its address's and its key's allowance. Pure; `now` is seconds of a monotonic clock.
 
-Two scopes: the address a connection comes from, and the key its token was made for. What one connection may is judged
-before, by its session: what a client is refused is not taken from its neighbours too. A rate is a token bucket: `burst`
-at once, `per_s` from then on. `now` is in seconds of a monotonic clock. What is kept of an address or key that has no
-connection is forgotten as soon as it makes no difference, and the one heard longest ago first where too many are kept.
+The rules are in `resilience/accounts.py`. What one connection may is judged before, by its session: what a client is
+refused is not taken from its neighbours too.
 """
 
-from collections import Counter, OrderedDict
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import Counter
 
-from quotewire.settings import Settings
+from quotewire.resilience.accounts import (
+    CAPACITY,
+    PLACE_RETRY_S,
+    Account,
+    Accounts,
+    Allowance,
+    Bucket,
+    Exceeded,
+    Limit,
+    Limits,
+    Rate,
+    Scope,
+    opened,
+)
 
-CAPACITY = 100_000
-"""Addresses, and keys, that are kept without having a connection."""
-
-COMMAND_BURST_S = 2.0
-RATE_BURST_S = 2.0
-FAULT_BURST_S = 5.0
-"""A bucket holds what its rate gives in that time."""
-
-PLACE_RETRY_S = 10.0
-"""When to ask again for what somebody else has to give back first."""
-
-ROUNDING = 1e-9
 SWEPT_AT_ONCE = 1000
-PASSED_OVER = 64
-"""Accounts with connections that are passed over, at most, in search of one to forget."""
-
-
-class Limit(StrEnum):
-    """What there is a limit of."""
-
-    CONNECTIONS = "connections"
-    HANDSHAKES = "handshakes"
-    COMMANDS = "commands"
-    SYMBOLS = "symbols"
-    TOKENS = "tokens"
-    FAULTS = "faults"
-
-
-class Scope(StrEnum):
-    """Who shares it."""
-
-    ADDRESS = "ip"
-    KEY = "key"
-
-
-_SAID = {
-    Limit.CONNECTIONS: "{allowed} connections of {whom} are open already",
-    Limit.HANDSHAKES: "{whom} may open {allowed} connections a second",
-    Limit.COMMANDS: "{whom} may send {allowed} messages a second",
-    Limit.SYMBOLS: "{whom} may want {allowed} symbols",
-    Limit.TOKENS: "{whom} may ask for {allowed} tokens a second",
-    Limit.FAULTS: "connections of {whom} end by the client's fault more than {allowed} times a second; wait",
-}
-_WHOM = {Scope.ADDRESS: "this address", Scope.KEY: "this key"}
-
-
-@dataclass(frozen=True, slots=True)
-class Exceeded:
-    """A limit that was reached: which, whose, how much is allowed, and when to ask again."""
-
-    limit: Limit
-    scope: Scope
-    allowed: int
-    retry_after_s: float
-
-    def __str__(self) -> str:
-        return _SAID[self.limit].format(allowed=self.allowed, whom=_WHOM[self.scope])
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many a second, and so many at once."""
-
-    per_s: int
-    burst: float
-
-    @classmethod
-    def of(cls, per_s: int, *, burst_s: float = RATE_BURST_S, at_least: int = 1) -> "Rate":
-        """That rate, with `burst_s` seconds of it at once, or `at_least` so many."""
-        return cls(per_s, max(per_s * burst_s, float(at_least)))
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What one address, or one key, may have."""
-
-    connections: int
-    symbols: int
-    handshakes: Rate
-    commands: Rate
-    tokens: Rate
-    faults: Rate
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What each address and each key may have."""
-
-    address: Allowance
-    key: Allowance
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """The limits that the settings say."""
-        each, rate = settings.max_connections_per_ip, settings.command_rate_per_client
-        together = settings.command_rate_per_ip or each * rate
-        tokens = Rate.of(settings.token_rate_per_ip, at_least=each)
-        faults = Rate.of(settings.fault_rate_per_ip, burst_s=FAULT_BURST_S)
-        address = Allowance(
-            connections=each,
-            symbols=settings.max_symbols_per_ip or each * settings.max_symbols_per_client,
-            handshakes=Rate.of(settings.handshake_rate_per_ip, at_least=each),
-            commands=Rate.of(together, burst_s=COMMAND_BURST_S),
-            tokens=tokens,
-            faults=faults,
-        )
-        key = Allowance(
-            connections=settings.max_connections_per_key,
-            symbols=settings.max_symbols_per_key,
-            handshakes=Rate.of(settings.handshake_rate_per_key),
-            commands=Rate.of(settings.command_rate_per_key),
-            tokens=tokens,
-            faults=faults,
-        )
-        return cls(address, key)
-
-
-class Bucket:
-    """What is left of a rate. Starts full."""
-
-    __slots__ = ("_at", "_spent")
-
-    def __init__(self, now: float) -> None:
-        self._spent = 0.0
-        self._at = now
-
-    def take(self, rate: Rate, now: float) -> float:
-        """Take one; 0.0 when there was one, else in how many seconds there is."""
-        wait_s = self.wait_s(rate, now)
-        if wait_s == 0.0:
-            self._spent += 1.0
-        return wait_s
-
-    def wait_s(self, rate: Rate, now: float) -> float:
-        """In how many seconds there is one; 0.0 when there is one now."""
-        self._refill(rate, now)
-        short = self._spent + 1.0 - rate.burst
-        return short / rate.per_s if short > ROUNDING else 0.0
-
-    def full(self, rate: Rate, now: float) -> bool:
-        """Whether it is as good as a new one."""
-        self._refill(rate, now)
-        return self._spent == 0.0
-
-    def _refill(self, rate: Rate, now: float) -> None:
-        if now > self._at:
-            self._spent = max(0.0, self._spent - (now - self._at) * rate.per_s)
-            self._at = now
-
-
-class Account:
-    """What one address or key has, and has used."""
-
-    __slots__ = ("commands", "connections", "faults", "handshakes", "symbols", "tokens")
-
-    def __init__(self, now: float) -> None:
-        self.connections = 0
-        self.symbols = 0
-        self.handshakes = Bucket(now)
-        self.commands = Bucket(now)
-        self.tokens: Bucket | None = None
-        self.faults: Bucket | None = None
-
-    def idle(self, allowed: Allowance, now: float) -> bool:
-        """Whether a new account would be no different."""
-        return (
-            self.connections == 0
-            and self.handshakes.full(allowed.handshakes, now)
-            and self.commands.full(allowed.commands, now)
-            and (self.tokens is None or self.tokens.full(allowed.tokens, now))
-            and (self.faults is None or self.faults.full(allowed.faults, now))
-        )
-
-
-class Accounts:
-    """The accounts of one scope, by name; what was heard longest ago stands first."""
-
-    def __init__(self, allowed: Allowance, capacity: int) -> None:
-        self.allowed = allowed
-        self._capacity = capacity
-        self._by_name: OrderedDict[str, Account] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._by_name)
-
-    def of(self, name: str, now: float) -> Account:
-        """The account of that name, heard now."""
-        account = self._by_name.get(name)
-        if account is None:
-            self.sweep(now, 2)
-            self._make_room()
-            account = self._by_name[name] = Account(now)
-        else:
-            self._by_name.move_to_end(name)
-        return account
-
-    def sweep(self, now: float, most: int) -> None:
-        """Look at up to `most` of those heard longest ago, and forget the idle ones."""
-        for _ in range(min(most, len(self._by_name))):
-            name, account = next(iter(self._by_name.items()))
-            if account.idle(self.allowed, now):
-                del self._by_name[name]
-            elif account.connections:
-                self._by_name.move_to_end(name)
-            else:
-                return  # its bucket fills still, and those after it were heard later
-
-    def _make_room(self) -> None:
-        """Forget the account without connections that was heard longest ago, where too many are kept."""
-        for _ in range(min(PASSED_OVER, len(self._by_name)) if len(self._by_name) >= self._capacity else 0):
-            name, account = self._by_name.popitem(last=False)
-            if account.connections == 0:
-                return
-            self._by_name[name] = account
 
 
 class Limiter:
@@ -248,6 +44,10 @@ class Limiter:
         if exceeded is not None:
             return exceeded
         self.seats += 1
+        return self.seated(account, address)
+
+    def seated(self, account: Account, address: str) -> "Seat":
+        """A seat of that account."""
         return Seat(self, account)
 
     def ask_token(self, address: str, now: float) -> Exceeded | None:
@@ -264,11 +64,9 @@ class Limiter:
 
     def open(self, account: Account, scope: Scope, allowed: Allowance, now: float) -> Exceeded | None:
         """Count one more connection of that account, if it may have one."""
-        exceeded = self.spend(account.handshakes, allowed.handshakes, Limit.HANDSHAKES, scope, now)
-        if exceeded is None and account.connections >= allowed.connections:
-            exceeded = self.exceeded(Limit.CONNECTIONS, scope, allowed.connections)
-        if exceeded is None:
-            account.connections += 1
+        exceeded = opened(account, scope, allowed, now)
+        if exceeded is not None:
+            self.refused[exceeded.limit, scope] += 1
         return exceeded
 
     def spend(self, bucket: Bucket, rate: Rate, limit: Limit, scope: Scope, now: float) -> Exceeded | None:
@@ -293,6 +91,17 @@ class Seat:
         self._key: Account | None = None
         self._symbols = 0
 
+    async def enter(self) -> Exceeded | None:
+        """Have a place in the whole gateway, where this process is one of several; none is let in without."""
+        return None
+
+    async def join(self, key: str, now: float) -> Exceeded | None:
+        """`identify`, in the whole gateway."""
+        return self.identify(key, now)
+
+    async def reserve(self, symbols: int) -> None:
+        """Ask the whole gateway for room for so many symbols in all. What comes of it, `claim` tells."""
+
     def identify(self, key: str, now: float) -> Exceeded | None:
         """The connection showed a token of that key, once; from here on the key's limits bind it, too."""
         limiter = self._limiter
@@ -303,6 +112,12 @@ class Seat:
         if exceeded is None:
             self._key = account
         return exceeded
+
+    def unidentify(self) -> None:
+        """Take the last `identify` back."""
+        if self._key is not None:
+            self._key.connections -= 1
+            self._key = None
 
     def command(self, now: float) -> str | None:
         """A message came; a sentence when it is one too many."""

@@ -84,11 +84,16 @@ async def seated(request: Request, services: Services, key: str) -> tuple[Seat, 
     if isinstance(seat, Refusal):
         gate.refused[str(seat.status)] += 1
         raise Refused.by(seat)
-    exceeded = seat.identify(key, asyncio.get_running_loop().time())
-    refusal = too_many(exceeded) if exceeded is not None else await gate.admit_to_whole(address)
-    if refusal is not None:
+    try:
+        refusal = await gate.admit_to_whole(seat)
+        if refusal is None:
+            exceeded = await seat.join(key, asyncio.get_running_loop().time())
+            refusal = None if exceeded is None else too_many(exceeded)
+        if refusal is not None:
+            raise Refused.by(refusal)
+    except BaseException:
         seat.leave()
-        raise Refused.by(refusal)
+        raise
     return seat, address
 
 
@@ -100,7 +105,9 @@ async def resolved(services: Services, seat: Seat, names: Sequence[str], ids: Se
         if any(each.retryable for each in missing):
             raise Refused(503, "upstream_unavailable", missing[0].reason, headers={"Retry-After": "5"})
         raise Refused(404, "unknown_symbol", missing[0].reason)
-    refused = seat.claim(len({each.symbol_id for each in found if each.code is None}))
+    symbols = len({each.symbol_id for each in found if each.code is None})
+    await seat.reserve(symbols)
+    refused = seat.claim(symbols)
     if refused is not None:
         raise Refused(429, "too_many_symbols", refused)
     return found
@@ -148,7 +155,7 @@ def router(services: Services) -> APIRouter:
             events = EventStream(services.gate, seat, address=address, connection_id=connection_id)
             return EventStreamResponse(events, found, positions, headers)
         except BaseException:
-            services.gate.left(seat, address)
+            seat.leave()
             raise
 
     return routes

@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from quotewire.edge.gate import Admitted, Gate
-from quotewire.edge.limits import Limit
 from quotewire.edge.sockets import bound_unsent, direct, discard
 from quotewire.errors import UnauthorizedError
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
+from quotewire.resilience.accounts import Exceeded, Limit
 from quotewire.telemetry.logs import Lines
 from quotewire.wire import session as s
 from quotewire.wire.capabilities import Capability
 from quotewire.wire.codec import Form, quotes_frame
 from quotewire.wire.codes import CLOSES, CloseCode, ErrorCode
-from quotewire.wire.commands import Authenticate
+from quotewire.wire.commands import Authenticate, Resolution
 from quotewire.wire.frames import (
     BINARY,
     CLOSE,
@@ -170,9 +170,13 @@ class Connection(asyncio.Protocol):
             return
         if events or data:
             transport.pause_reading()
-            self._loop.call_soon(self._serve, events, data)
+            self._later(events, data)
         elif waiting:
             transport.resume_reading()
+
+    def _later(self, events: Sequence[FrameEvent], data: bytes) -> None:
+        """Serve these after everybody else had a turn."""
+        self._loop.call_soon(self._serve, events, data)
 
     def eof_received(self) -> bool:
         """The peer half-closed: there is nothing more to say to it."""
@@ -364,7 +368,13 @@ class Connection(asyncio.Protocol):
         except UnauthorizedError as error:
             self._do(self._session.refused(request, str(error), now), now)
             return
-        exceeded = self.seat.identify(claims.key, now)
+        self._identify(request, claims.key, now)
+
+    def _identify(self, request: Authenticate, key: str, now: float) -> None:
+        """The token is good: is there a place for one more of its key?"""
+        self._identified(request, self.seat.identify(key, now), now)
+
+    def _identified(self, request: Authenticate, exceeded: Exceeded | None, now: float) -> None:
         if exceeded is not None:
             many = exceeded.limit is Limit.CONNECTIONS
             code = ErrorCode.TOO_MANY_CONNECTIONS if many else ErrorCode.TOO_MANY_HANDSHAKES
@@ -381,7 +391,7 @@ class Connection(asyncio.Protocol):
     def _look_up(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
         known = self._gate.recall(names, ids)
         if known is not None:
-            self._do(self._session.resolved(known, now), now)
+            self._found(known, now)
             return
         self._task = self._loop.create_task(self._resolve(names, ids))
         self._gate.own(self._task)
@@ -391,9 +401,12 @@ class Connection(asyncio.Protocol):
             resolutions = await self._gate.resolve(names, ids)
             now = self._loop.time()
             self._task = None  # the next command in line may start one of its own
-            self._do(self._session.resolved(resolutions, now), now)
+            self._found(resolutions, now)
         except Exception as error:  # noqa: BLE001  the edge of this task; `failed` reports it
             self.failed("resolve", error)
+
+    def _found(self, resolutions: Sequence[Resolution], now: float) -> None:
+        self._do(self._session.resolved(resolutions, now), now)
 
     def _join(self, join: s.Join, said: list[bytes]) -> None:
         """Let these symbols flow: after what was said before, and what the client is to have first."""

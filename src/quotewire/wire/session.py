@@ -252,6 +252,15 @@ class ServerSession:
             effects += self._start(self._pending.popleft(), now)
         return effects
 
+    def needs(self, resolutions: Sequence[Resolution]) -> int:
+        """How many symbols the client will want in all once `resolved` is told these; 0 when it will add none."""
+        command, wanted = self._resolving, self.wanted
+        if command is None or isinstance(command, Remove):
+            return 0
+        found = {each.symbol_id for each in self._kept(resolutions) if each.code is None}
+        total = len(found) if isinstance(command, Replace) else len(wanted.union(found))
+        return total if total <= self._limits.max_symbols else 0
+
     def tick(self, now: float, *, writable: bool = True) -> list[Effect]:
         """Time passed. Call a few times a second, or as often as the shortest limit asks.
 

@@ -14,6 +14,7 @@ from quotewire.errors import BusError
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
 from quotewire.process import sole_owner
+from quotewire.resilience.accounts import Limits
 from quotewire.settings import Settings
 from quotewire.upstream.supervisor import Upstream
 from quotewire.upstream.vault import Vault
@@ -62,7 +63,7 @@ async def own(settings: Settings, directory: Path, stop: asyncio.Event) -> None:
             new_history(settings),
             key=signing_key(settings.token_key, lambda: vault.derive_key("client tokens")),
             epoch=upstream.epoch,
-            max_connections_per_ip=settings.max_connections_per_ip,
+            limits=Limits.of(settings),
             own=lambda: own_readings(upstream, reports),
         )
         try:

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import logging
 import signal
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from quotewire.bus.subscriber import Subscriber
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.samples import samples
 from quotewire.edge.services import Services
+from quotewire.edge.shares import SharedLimiter
 from quotewire.errors import BusError
 from quotewire.hub.hub import Hub
 from quotewire.market.quote import Freshness, Quote
+from quotewire.resilience.accounts import Held
 from quotewire.settings import Settings
 from quotewire.telemetry.catalogue import Sample
 from quotewire.wire.messages import UpstreamState
@@ -66,9 +67,10 @@ class Node:
             return []
         return [Reading(each.name, each.value, each.labels) for each in samples(self.services)]
 
-    def addresses(self) -> Mapping[str, int]:
-        """How many connections are open from each address."""
-        return Counter() if self.services is None else self.services.gate.census()
+    def held(self) -> list[Held]:
+        """All that clients hold of what addresses and keys may have."""
+        limiter = None if self.services is None else self.services.gate.limiter
+        return limiter.held() if isinstance(limiter, SharedLimiter) else []
 
 
 class Whole:
@@ -76,6 +78,10 @@ class Whole:
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
+        self.admit = subscriber.admit
+        self.claim = subscriber.claim
+        self.draw = subscriber.draw
+        self.left = subscriber.left
 
     async def samples(self) -> list[Sample]:
         """Every metric, over all processes. Raises UpstreamError while the owner is away."""
@@ -92,14 +98,6 @@ class Whole:
     def reported(self, client: str, counts: Mapping[str, float]) -> None:
         """A client reported of itself."""
         self._subscriber.reported(client, counts)
-
-    async def admit(self, address: str) -> bool:
-        """Count a connection in, over all processes. Raises UpstreamError."""
-        return await self._subscriber.admit(address)
-
-    def left(self, address: str) -> None:
-        """A connection that was counted in is gone."""
-        self._subscriber.left(address)
 
 
 class Remote:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +14,17 @@ from quotewire.bus.subscriber import Subscriber
 from quotewire.edge.client_reports import ClientReports
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
+from quotewire.resilience.accounts import Allowance, Held, Limits, Rate
 from quotewire.wire.messages import UpstreamState
 from tests.fake_upstream import FakeUpstream
 
 EPOCH = 1000
 KEY = b"k" * 32
 LIMIT = 5
+WIDE = Rate(100_000, 200_000.0)
+LIMITS = Limits(
+    address=Allowance(LIMIT, 50, WIDE, WIDE, WIDE, WIDE), key=Allowance(LIMIT, 50, WIDE, Rate(100, 200.0), WIDE, WIDE)
+)
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Memory:
     states: list[UpstreamState] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     numbers: list[Reading] = field(default_factory=list)
-    open: Mapping[str, int] = field(default_factory=dict)
+    held_now: list[Held] = field(default_factory=list)
 
     def publish(self, quotes: Sequence[Quote]) -> None:
         self.quotes += quotes
@@ -54,8 +59,8 @@ class Memory:
     def readings(self) -> Sequence[Reading]:
         return self.numbers
 
-    def addresses(self) -> Mapping[str, int]:
-        return self.open
+    def held(self) -> Sequence[Held]:
+        return self.held_now
 
     def sequences(self, symbol_id: int) -> list[int]:
         return [quote.sequence for quote in self.quotes if quote.symbol_id == symbol_id]
@@ -86,10 +91,12 @@ class Bus:
         self.directory = directory
         self._stack = stack
 
-    async def owner(self, *, epoch: int = EPOCH, depth: int = 64) -> tuple[Owner, contextlib.AsyncExitStack]:
+    async def owner(
+        self, *, epoch: int = EPOCH, depth: int = 64, limits: Limits = LIMITS
+    ) -> tuple[Owner, contextlib.AsyncExitStack]:
         head, reports = Head(), ClientReports()
         history: History[Quote] = History(depth=depth, max_symbols=1000)
-        publisher = Publisher(head, reports, history, key=KEY, epoch=epoch, max_connections_per_ip=LIMIT)
+        publisher = Publisher(head, reports, history, key=KEY, epoch=epoch, limits=limits)
         stack = await self._stack.enter_async_context(contextlib.AsyncExitStack())
         await stack.enter_async_context(publisher.listening(self.directory))
         return Owner(publisher, head, reports), stack

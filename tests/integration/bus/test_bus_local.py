@@ -16,6 +16,7 @@ from quotewire.bus.local import socket_path
 from quotewire.bus.subscriber import OWNER_LOST
 from quotewire.errors import BusError, ConfigurationError, RateLimitedError, UpstreamUnavailableError
 from quotewire.market.quote import Quote
+from quotewire.resilience.accounts import Exceeded, Held, Limit, Scope
 from quotewire.wire.options import Gap
 from tests.integration.bus.conftest import EPOCH, KEY, LIMIT, Bus, Memory, Owner, until
 from tests.wire_samples import quote, upstream
@@ -169,46 +170,88 @@ async def test_states_reach_the_nodes_and_only_changes_are_told(bus: Bus) -> Non
     assert node.subscriber.state.reason == "polling"
 
 
-async def test_the_limit_for_an_address_is_exact_over_all_nodes(bus: Bus) -> None:
+@pytest.mark.parametrize("scope", Scope)
+async def test_limits_of_connections_are_exact_over_all_nodes(bus: Bus, scope: Scope) -> None:
     await bus.owner()
     nodes = [(await bus.node(number)).subscriber for number in (1, 2, 3)]
 
-    admitted = await asyncio.gather(*(nodes[number % 3].admit("10.0.0.1") for number in range(30)))
-    assert sum(admitted) == LIMIT
-    assert await nodes[0].admit("10.0.0.2")
+    refused = await asyncio.gather(*(nodes[number % 3].admit(scope, "a") for number in range(30)))
+    assert refused.count(None) == LIMIT
+    assert {each for each in refused if each is not None} == {Exceeded(Limit.CONNECTIONS, scope, LIMIT, 10.0)}
+    assert await nodes[0].admit(scope, "b") is None
 
-    inside = next(number for number in range(30) if admitted[number])
-    nodes[inside % 3].left("10.0.0.1")
-    assert await nodes[inside % 3].admit("10.0.0.1")
-    assert not await nodes[0].admit("10.0.0.1")
+    inside = refused.index(None)
+    nodes[inside % 3].left([Held(scope, "a", connections=1)])
+    assert await nodes[inside % 3].admit(scope, "a") is None
+    assert await nodes[0].admit(scope, "a") is not None
 
 
-async def test_while_the_owner_is_away_connections_are_not_counted_and_then_all_are(bus: Bus) -> None:
+async def test_limits_of_symbols_are_exact_over_all_nodes(bus: Bus) -> None:
+    await bus.owner()
+    nodes = [(await bus.node(number)).subscriber for number in (1, 2, 3)]
+    refused = await asyncio.gather(*(nodes[number % 3].claim(f"10.0.0.{number}", "k", 7) for number in range(20)))
+    assert refused.count(None) == 50 // 7
+    inside = refused.index(None)
+    nodes[inside % 3].left([Held(Scope.ADDRESS, f"10.0.0.{inside}", symbols=7), Held(Scope.KEY, "k", symbols=7)])
+    assert await nodes[inside % 3].claim("10.0.0.1", "k", 7) is None
+    assert await nodes[0].claim("10.0.1.1", None, 50) is None
+    assert await nodes[0].claim("10.0.1.1", None, 1) is not None
+
+
+async def test_messages_of_a_key_are_drawn_from_one_allowance(bus: Bus) -> None:
+    await bus.owner()
+    nodes = [(await bus.node(number)).subscriber for number in (1, 2)]
+    drawn = [await nodes[number % 2].draw("k", 20) for number in range(12)]
+    assert 200 <= sum(each.messages for each in drawn) < 250  # the burst, and what its rate gave meanwhile
+    nodes[0].left([Held(Scope.KEY, "k", messages=3)])
+    assert (await nodes[0].draw("k", 3)).messages == 3
+
+
+async def test_what_a_node_that_is_gone_held_is_free(bus: Bus) -> None:
+    await bus.owner()
+    first, second = await bus.node(1), await bus.node(2)
+    for _ in range(LIMIT):
+        assert await first.subscriber.admit(Scope.KEY, "k") is None
+    assert await first.subscriber.claim("10.0.0.1", "k", 50) is None
+    assert await second.subscriber.admit(Scope.KEY, "k") is not None
+    await bus.end(first.task)
+    async with asyncio.timeout(5):
+        while await second.subscriber.admit(Scope.KEY, "k") is not None:
+            await asyncio.sleep(0.005)
+    assert await second.subscriber.claim("10.0.0.1", "k", 50) is None
+
+
+async def test_while_the_owner_is_away_nothing_is_counted_and_then_all_is(bus: Bus) -> None:
     _, life = await bus.owner()
     node = await bus.node(1)
     await life.aclose()
     await until(lambda: node.subscriber.link is Link.AWAY)
-    for _ in range(2):
-        with pytest.raises(UpstreamUnavailableError):
-            await node.subscriber.admit("10.0.0.1")
-    node.subscriber.left("10.0.0.1")
-    node.memory.open = {"10.0.0.1": 1}
+    with pytest.raises(UpstreamUnavailableError):
+        await node.subscriber.admit(Scope.KEY, "k")
+    with pytest.raises(UpstreamUnavailableError):
+        await node.subscriber.claim("10.0.0.1", "k", 5)
+    with pytest.raises(UpstreamUnavailableError):
+        await node.subscriber.draw("k", 1)
+    node.subscriber.left([Held(Scope.KEY, "k", connections=1)])
+    node.memory.held_now = [Held(Scope.KEY, "k", 1, 45)]
 
     await bus.owner(epoch=EPOCH + 2)
     await until(lambda: node.subscriber.link is Link.LIVE)
-    admitted = [await node.subscriber.admit("10.0.0.1") for _ in range(LIMIT)]
+    admitted = [await node.subscriber.admit(Scope.KEY, "k") is None for _ in range(LIMIT)]
     assert admitted == [True] * (LIMIT - 1) + [False]
-    node.subscriber.left("10.0.0.1")
-    assert await node.subscriber.admit("10.0.0.1")
+    assert await node.subscriber.claim("10.0.0.1", "k", 6) is not None
+    node.subscriber.left([Held(Scope.KEY, "k", 1, 45)])
+    assert await node.subscriber.admit(Scope.KEY, "k") is None
+    assert await node.subscriber.claim("10.0.0.1", "k", 50) is None
 
 
 @pytest.mark.parametrize("ended", ["timed out", "cancelled"])
 async def test_an_admission_granted_too_late_is_given_back(
     bus: Bus, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    monkeypatch.setattr("quotewire.bus.subscriber.ADMIT_S", 0.05)
+    monkeypatch.setattr("quotewire.bus.subscriber.COUNT_S", 0.05)
     asked = asyncio.Queue[e.Ask]()
-    left: list[str] = []
+    left: list[Held] = []
     grant = asyncio.Event()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -221,25 +264,38 @@ async def test_an_admission_granted_too_late_is_given_back(
                     case e.Ask() as ask:
                         await asked.put(ask)
                         await grant.wait()
-                        writer.write(e.frame(e.Answer(number=ask.number, body=e.packed(True))))
-                    case e.Left(address=address):
-                        left.append(address)
+                        writer.write(e.frame(e.Answer(number=ask.number, body=e.packed(None))))
+                    case e.Left(held=held):
+                        left.extend(held)
         writer.close()
 
     async with await asyncio.start_unix_server(slow, socket_path(bus.directory)):
         node = await bus.node(1)
-        admission = asyncio.create_task(node.subscriber.admit("10.0.0.1"))
+        admission = asyncio.create_task(node.subscriber.admit(Scope.KEY, "k"))
         await asked.get()
         if ended == "cancelled":
             admission.cancel()
         with pytest.raises((UpstreamUnavailableError, asyncio.CancelledError)):
             await admission
         grant.set()
-        await until(lambda: left == ["10.0.0.1"])
-        if ended == "timed out":  # it was let in uncounted, and goes: nothing more to give back
-            node.subscriber.left("10.0.0.1")
-        await bus.end(node.task)
-        assert left == ["10.0.0.1"]
+        await until(lambda: left == [Held(Scope.KEY, "k", connections=1)])
+
+
+async def test_an_admission_granted_in_the_moment_its_client_went_is_given_back(bus: Bus) -> None:
+    await bus.owner()
+    subscriber = (await bus.node(1)).subscriber
+    answered = subscriber._answered
+
+    def cancel_first(answer: e.Answer) -> None:
+        answered(answer)  # granted, and before anybody has heard of it ...
+        admission.cancel()
+
+    subscriber._answered = cancel_first  # type: ignore[method-assign]
+    admission = asyncio.create_task(subscriber.admit(Scope.KEY, "k"))
+    with pytest.raises(asyncio.CancelledError):
+        await admission
+    subscriber._answered = answered  # type: ignore[method-assign]
+    assert [await subscriber.admit(Scope.KEY, "k") for _ in range(LIMIT)] == [None] * LIMIT
 
 
 async def test_numbers_of_all_nodes_are_one_gateways(bus: Bus) -> None:
@@ -267,7 +323,7 @@ async def test_numbers_of_all_nodes_are_one_gateways(bus: Bus) -> None:
 
 async def test_an_owner_that_ends_is_told_and_the_next_one_knows_everything(bus: Bus) -> None:
     owner, life = await bus.owner()
-    node = await bus.node(1, Memory(open={"10.0.0.1": LIMIT}))
+    node = await bus.node(1, Memory(held_now=[Held(Scope.ADDRESS, "10.0.0.1", connections=LIMIT)]))
     node.subscriber.want(frozenset({1, 2}))
     await until(lambda: owner.head.wanted == {1, 2})
 
@@ -282,7 +338,7 @@ async def test_an_owner_that_ends_is_told_and_the_next_one_knows_everything(bus:
     await until(lambda: node.subscriber.link is Link.LIVE)
     assert following.head.wanted == {1, 2}
     await until(lambda: ("resolve", ((), (1, 2))) in following.head.calls)  # it has to hear of each symbol itself
-    assert not await node.subscriber.admit("10.0.0.1")
+    assert await node.subscriber.admit(Scope.ADDRESS, "10.0.0.1") is not None
     publish(following, range(1, 3), epoch=EPOCH + 2)
     await until(lambda: complete(node.memory, 2))
     assert await node.subscriber.search("S")
@@ -486,11 +542,12 @@ async def test_a_node_whose_owner_is_not_one_ends(bus: Bus, said: bytes) -> None
 async def test_the_same_node_joins_again_before_its_old_connection_is_known_to_be_gone(bus: Bus) -> None:
     owner, _ = await bus.owner()
     async with stranger(bus) as (reader, writer):
-        writer.write(e.frame(e.Hello(version=e.VERSION, node=1, wanted=[7], addresses={"10.0.0.1": LIMIT})))
+        full = e.Holds(held=[Held(Scope.ADDRESS, "10.0.0.1", connections=LIMIT)])
+        writer.write(e.frame(e.Hello(version=e.VERSION, node=1, wanted=[7])) + e.frame(full))
         await until(lambda: owner.head.wanted == {7})
         node = await bus.node(1)
         await until(lambda: owner.head.wanted == frozenset())
-        assert await node.subscriber.admit("10.0.0.1")
+        assert await node.subscriber.admit(Scope.ADDRESS, "10.0.0.1") is None
         async with asyncio.timeout(5):
             with contextlib.suppress(ConnectionResetError):
                 while await reader.read(65536):

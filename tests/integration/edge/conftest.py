@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from quotewire.edge.ports import WholePort
 from tests.integration.edge.gateway import EdgeGateway, running_edge
+from tests.integration.edge.whole import FakeWhole
 
 EdgeWith = Callable[..., Awaitable[EdgeGateway]]
 
@@ -20,14 +22,14 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 class _Host:
     """Runs a gateway in a task of its own: a fixture's set-up and tear-down are different tasks."""
 
-    def __init__(self, tmp_path: Path, environ: dict[str, str]) -> None:
+    def __init__(self, tmp_path: Path, environ: dict[str, str], whole: WholePort | None) -> None:
         self._stop = asyncio.Event()
         self._up: asyncio.Future[EdgeGateway] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._run(tmp_path, environ))
+        self._task = asyncio.create_task(self._run(tmp_path, environ, whole))
 
-    async def _run(self, tmp_path: Path, environ: dict[str, str]) -> None:
+    async def _run(self, tmp_path: Path, environ: dict[str, str], whole: WholePort | None) -> None:
         try:
-            async with running_edge(tmp_path, patient=True, **environ) as gateway:
+            async with running_edge(tmp_path, patient=True, whole=whole, **environ) as gateway:
                 self._up.set_result(gateway)
                 await self._stop.wait()
         except BaseException as error:
@@ -48,8 +50,8 @@ async def edge_with(tmp_path: Path) -> AsyncIterator[EdgeWith]:
     """Start a gateway with these settings: `await edge_with(WS_AUTH_TIMEOUT="200")`."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(**environ: str) -> EdgeGateway:
-            host = _Host(tmp_path, environ)
+        async def start(*, whole: WholePort | None = None, **environ: str) -> EdgeGateway:
+            host = _Host(tmp_path, environ, whole)
             stack.push_async_callback(host.stop)
             return await host.start()
 
@@ -60,3 +62,21 @@ async def edge_with(tmp_path: Path) -> AsyncIterator[EdgeWith]:
 async def edge(edge_with: EdgeWith) -> EdgeGateway:
     """A gateway with the settings of the tests."""
     return await edge_with()
+
+
+@pytest.fixture
+def whole() -> FakeWhole:
+    found = FakeWhole()
+    found.gate.set()
+    return found
+
+
+@pytest.fixture
+async def node(edge_with: EdgeWith, whole: FakeWhole) -> EdgeGateway:
+    return await edge_with(whole=whole)
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[contextlib.AsyncExitStack]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack

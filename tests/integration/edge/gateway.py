@@ -20,6 +20,7 @@ from quotewire.edge import api
 from quotewire.edge.auth import ClientTokens
 from quotewire.edge.gate import Gate
 from quotewire.edge.listening import bind
+from quotewire.edge.ports import WholePort
 from quotewire.edge.server import serving
 from quotewire.edge.services import Services
 from quotewire.hub.hub import Hub
@@ -98,8 +99,10 @@ class EdgeGateway:
 
 
 @contextlib.asynccontextmanager
-async def running_edge(tmp_path: Path, *, patient: bool = True, **environ: str) -> AsyncIterator[EdgeGateway]:
-    """Serve until the block ends; then nothing of any connection may be left.
+async def running_edge(
+    tmp_path: Path, *, patient: bool = True, whole: WholePort | None = None, **environ: str
+) -> AsyncIterator[EdgeGateway]:
+    """Serve until the block ends, as a part of `whole` if there is one; then nothing of any connection may be left.
 
     `patient`: clients have hung up by then, and the gateway must have noticed before it stops.
     """
@@ -118,7 +121,7 @@ async def running_edge(tmp_path: Path, *, patient: bool = True, **environ: str) 
 
         hub = new_hub(settings, wanted)
         tokens = ClientTokens(b"k" * 32, ttl_s=settings.token_ttl_ms / 1000)
-        gate = Gate(settings, hub, tokens, upstream)
+        gate = Gate(settings, hub, tokens, upstream, whole)
         services = Services(settings, hub, gate, tokens, upstream, bound_port=lambda: port)
         gateway = EdgeGateway(services, upstream, port)
         async with serving(api.create(services), gate, listener, grace_s=GRACE_S):

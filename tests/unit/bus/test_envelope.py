@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from quotewire.bus import envelope as e
 from quotewire.errors import BusError
 from quotewire.market.quote import Freshness, Quote, Source
+from quotewire.resilience.accounts import Held, Scope
 from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import Cause, Gap
 
 STATE = UpstreamState(state="connected", reason="streaming", since=1, person="alice", symbol_count=2)
+HELD = Held(Scope.KEY, "alice", 3, 7)
 GAP = Gap("AAPL", 8049, 7, 3, 9, None, 1000, Cause.UPSTREAM)
 
 
@@ -44,11 +46,12 @@ FROM_OWNER: list[e.FromOwner] = [
     e.Refused(reason="no"),
 ]
 FROM_NODE: list[e.FromNode] = [
-    e.Hello(version=1, node=2, wanted=[1], addresses={"127.0.0.1": 3}, fenced=6),
+    e.Hello(version=1, node=2, wanted=[1], fenced=6),
+    e.Holds(held=[HELD]),
     e.Want(added=[1], removed=[2]),
     e.Ask(number=1, question=e.Question.RESOLVE, arguments=[["AAPL"], [8049]]),
     e.Readings(number=0, readings=[e.Reading("quotewire_connections", 3.0)]),
-    e.Left(address="127.0.0.1"),
+    e.Left(held=[HELD]),
     e.Reported(client="a", counts={"uptime": 1.0}),
     e.Beat(),
 ]
@@ -105,7 +108,7 @@ def test_any_bytes_are_a_message_or_a_bus_error(body: bytes) -> None:
 
 
 def test_a_message_of_the_other_direction_is_refused() -> None:
-    (body,) = bodies(e.frame(e.Left(address="a")))
+    (body,) = bodies(e.frame(e.Left(held=[HELD])))
     with pytest.raises(BusError):
         e.from_owner(body)
 

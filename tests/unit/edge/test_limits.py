@@ -2,8 +2,8 @@
 
 import pytest
 
-from quotewire.edge.limits import Account, Allowance, Bucket, Exceeded, Limit, Limiter, Limits, Rate, Scope, Seat
-from quotewire.settings import load
+from quotewire.edge.limits import Limiter, Seat
+from quotewire.resilience.accounts import Allowance, Exceeded, Limit, Limits, Rate, Scope
 
 WIDE = Rate(1000, 1000.0)
 
@@ -26,17 +26,6 @@ def limiter(*, address: Allowance | None = None, key: Allowance | None = None, c
 def seat(judged: Seat | Exceeded) -> Seat:
     assert isinstance(judged, Seat)
     return judged
-
-
-def test_a_bucket_gives_its_burst_at_once_and_its_rate_from_then_on() -> None:
-    bucket, rate = Bucket(100.0), Rate(2, 3.0)
-    assert [bucket.take(rate, 100.0) for _ in range(3)] == [0.0] * 3
-    assert bucket.take(rate, 100.0) == pytest.approx(0.5)
-    assert bucket.take(rate, 100.4) == pytest.approx(0.1)
-    assert bucket.take(rate, 100.5) == 0.0
-    assert bucket.take(rate, 99.0) > 0.0  # a clock that steps back gives nothing
-    assert not bucket.full(rate, 101.0)
-    assert bucket.full(rate, 110.0)
 
 
 def test_an_address_has_so_many_connections_at_once_and_gets_those_back_that_end() -> None:
@@ -178,17 +167,3 @@ def test_too_many_addresses_push_out_those_heard_longest_ago_but_no_connection()
     for each in held:
         assert each.claim(3) is None
     assert judge.addresses.of("held0", 0.0).symbols == 3
-
-
-def test_the_settings_say_the_limits() -> None:
-    limits = Limits.of(load({}))
-    assert limits.address == Allowance(5, 25_000, Rate(50, 100.0), Rate(500, 1000.0), Rate(50, 100.0), Rate(10, 50.0))
-    assert limits.key.connections == 100_000
-    raised = Limits.of(load({"MAX_CONNECTIONS_PER_IP": "20000"}))
-    assert raised.address.handshakes == Rate(50, 20_000.0)  # as many as it may have may come at once
-    chosen = Limits.of(load({"MAX_SYMBOLS_PER_IP": "7", "WS_COMMAND_RATE_PER_IP": "3"}))
-    assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 6.0))
-
-
-def test_a_new_account_is_idle() -> None:
-    assert Account(3.0).idle(allowance(), 3.0)
