@@ -11,6 +11,7 @@
 #define FLOOD_BURST 20
 #define BOMB_US 100000    /* between two huge commands */
 #define BOMB_SYMBOLS 5000
+#define LOOK_US 500       /* how exactly all that is kept */
 
 static struct bytes work;
 
@@ -84,7 +85,18 @@ static bool is_acting(const struct conn *c) {
     return c->state == GONE || c->state == LIVE || c->group->kind == LORIS;
 }
 
+static bool is_anyone_hostile(void) {
+    for (int i = 0; i < group_count; i++)
+        if (groups[i].kind >= LORIS && groups[i].wanted) return true;
+    return false;
+}
+
+/* Walks all clients, so not oftener than need be: its time is the healthy ones' too. */
 int64_t hostile_pump(int64_t now) {
+    static int64_t look_at;
+    if (!is_anyone_hostile()) return INT64_MAX;
+    if (now < look_at) return look_at;
+    look_at = now + LOOK_US;
     int64_t next = INT64_MAX;
     for (int i = 0; i < conn_count; i++) {
         struct conn *c = conns[i];
@@ -107,5 +119,5 @@ int64_t hostile_pump(int64_t now) {
         if (c->act_at <= now) act(c);
         if (c->act_at < next) next = c->act_at;
     }
-    return next;
+    return next < look_at ? look_at : next;
 }
