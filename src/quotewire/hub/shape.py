@@ -1,5 +1,7 @@
 """The shapes quotes are sent in: one frame is made of each update for each shape, whatever the number of clients."""
 
+from weakref import WeakValueDictionary
+
 from quotewire.wire.codec import EncodedQuote, Form, framing
 from quotewire.wire.options import Mode, Options
 
@@ -7,7 +9,7 @@ from quotewire.wire.options import Mode, Options
 class Shape:
     """One shape. Made by `shape_of`, which gives the same object for the same shape: compared by identity."""
 
-    __slots__ = ("_framing", "delta", "fields", "form", "gaps", "latest")
+    __slots__ = ("__weakref__", "_framing", "delta", "fields", "form", "gaps", "latest")
 
     def __init__(self, form: Form, options: Options, *, gaps: bool) -> None:
         self._framing = framing(form, options.fields)
@@ -24,9 +26,8 @@ class Shape:
         return update.framed(self._framing)
 
 
-_shapes: dict[tuple[Form, tuple[str, ...] | None, bool, bool, bool], Shape] = {}
-MAX_SHAPES = 10_000
-"""Shapes remembered. Clients choose fields as they like; past this, equal shapes may be two objects, and work."""
+_shapes: "WeakValueDictionary[tuple[Form, tuple[str, ...] | None, bool, bool, bool], Shape]" = WeakValueDictionary()
+"""The shapes somebody wants. Clients choose fields as they like: one that nobody wants any more is forgotten."""
 
 
 def shape_of(form: Form, options: Options, *, gaps: bool) -> Shape:
@@ -34,9 +35,7 @@ def shape_of(form: Form, options: Options, *, gaps: bool) -> Shape:
     key = (form, options.fields, options.delta, options.mode is Mode.LATEST, gaps)
     shape = _shapes.get(key)
     if shape is None:
-        shape = Shape(form, options, gaps=gaps)
-        if len(_shapes) < MAX_SHAPES:
-            _shapes[key] = shape
+        shape = _shapes[key] = Shape(form, options, gaps=gaps)
     return shape
 
 

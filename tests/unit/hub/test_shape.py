@@ -24,10 +24,14 @@ def test_equal_shapes_are_one_object() -> None:
     assert shape_of(Form.NATIVE, Options(mode=Mode.EVERY), gaps=True) is others[2]
 
 
-def test_how_many_are_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shape_module, "MAX_SHAPES", 0)
+def test_a_shape_is_remembered_for_as_long_as_somebody_has_it() -> None:
     fields = Options(fields=("lastTradeTick", "tier"))
-    assert shape_of(Form.NATIVE, fields, gaps=True) is not shape_of(Form.NATIVE, fields, gaps=True)
+    before = len(shape_module._shapes)
+    kept = shape_of(Form.NATIVE, fields, gaps=True)
+    assert shape_of(Form.NATIVE, fields, gaps=True) is kept
+    assert len(shape_module._shapes) == before + 1
+    del kept
+    assert len(shape_module._shapes) == before
 
 
 @pytest.mark.parametrize("base", [None, quote(1, 1, epoch=6)])
