@@ -124,29 +124,34 @@ class Pace:
     one long pause (lunch, a halt) counts as `longest_s` at most, so that it does not hide a mute symbol for hours.
     """
 
-    __slots__ = ("_last_at", "_mean_s", "_phase", "_weight", "longest_s")
+    __slots__ = ("_last_at", "_mean_s", "_means_s", "_phase", "_weight", "longest_s")
 
     def __init__(self, *, weight: float = 0.1, longest_s: float = 600.0) -> None:
         self._weight = weight
         self.longest_s = longest_s
-        self._mean_s: dict[MarketPhase, float] = {}
+        self._means_s: dict[MarketPhase, float | None] = {}  # of the phases before
         self._phase: MarketPhase | None = None
+        self._mean_s: float | None = None  # of this one
         self._last_at = 0.0
 
     def observe(self, phase: MarketPhase, at: float) -> None:
         """Data came at `at` (monotonic seconds)."""
-        if phase is self._phase:
-            gap = at - self._last_at
-            if not 0.0 <= gap <= self.longest_s:
-                gap = min(max(gap, 0.0), self.longest_s)
-            mean = self._mean_s.get(phase)
-            self._mean_s[phase] = gap if mean is None else mean + self._weight * (gap - mean)
-        self._phase, self._last_at = phase, at
+        if phase is not self._phase:
+            self.interrupt()
+            self._phase, self._mean_s, self._last_at = phase, self._means_s.get(phase), at
+            return
+        gap, mean = at - self._last_at, self._mean_s
+        if not 0.0 <= gap <= self.longest_s:
+            gap = min(max(gap, 0.0), self.longest_s)
+        self._mean_s = gap if mean is None else mean + self._weight * (gap - mean)
+        self._last_at = at
 
     def interrupt(self) -> None:
         """The road broke: the gap until the next data is not the symbol's doing."""
-        self._phase = None
+        if self._phase is not None:
+            self._means_s[self._phase] = self._mean_s
+            self._phase = None
 
     def expected_s(self, phase: MarketPhase) -> float | None:
         """The usual gap in this phase; None until one has been seen."""
-        return self._mean_s.get(phase)
+        return self._mean_s if phase is self._phase else self._means_s.get(phase)

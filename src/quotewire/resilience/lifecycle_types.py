@@ -28,6 +28,8 @@ class State(StrEnum):
 class Link(StrEnum):
     """The first region of the machine: the socket."""
 
+    __hash__ = str.__hash__  # an enum's own is Python code, and the machine's table is looked into for every message
+
     IDLE = "idle"  # not wanted
     PREPARING = "preparing"  # the host gets what opening needs: a token, a port
     OPENING = "opening"  # TCP, TLS, HTTP upgrade

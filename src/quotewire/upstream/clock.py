@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Final
 
 from quotewire.errors import UpstreamUnavailableError
-from quotewire.market.calendar import TORONTO
 from quotewire.upstream.tape import Moment
 from quotewire.upstream.world import REAL, World
 
@@ -29,8 +28,11 @@ class SteadyClock:
 
     def now(self) -> float:
         """Epoch seconds; never less than before."""
-        monotonic = self._world.monotonic()
-        ahead_s = self._world.wall() - monotonic
+        return self.at(self._world.monotonic(), self._world.wall())
+
+    def at(self, monotonic: float, wall: float) -> float:
+        """The same for what the other two clocks show at this moment."""
+        ahead_s = wall - monotonic
         if ahead_s > self._ahead_s + STEP_S:
             self._ahead_s = ahead_s
             self.jumps += 1
@@ -48,8 +50,8 @@ class MarketClock:
 
     def now(self) -> Moment:
         """The present on all three clocks."""
-        market = datetime.fromtimestamp(self.theirs(), TORONTO)
-        return Moment(self._world.monotonic(), int(self._world.wall() * 1000), market)
+        monotonic, wall = self._world.monotonic(), self._world.wall()
+        return Moment(monotonic, int(wall * 1000), self._steady.at(monotonic, wall) + self.offset_s)
 
     @property
     def jumps(self) -> int:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from quotewire.market.book import Book
-from quotewire.market.calendar import MarketPhase, phase_at
+from quotewire.market.calendar import TORONTO, MarketPhase, phase_at
 from quotewire.market.freshness import Pace, Road, judge, judge_now
 from quotewire.market.quote import Freshness, Quote, QuotePatch, Source
-from quotewire.upstream.twins import Heard, Twins
+from quotewire.upstream.twins import Heard, Thread, Twins
 
 NEVER: Final = float("-inf")
 OVERTAKEN_S: Final = 15.0
@@ -31,13 +33,17 @@ UP: Final = Road.UP
 STREAM: Final = Source.STREAM
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One instant on the three clocks."""
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """One instant on the three clocks; `market_s` is epoch seconds of Questrade's."""
 
     mono: float
     ms: int
-    market: datetime
+    market_s: float
+
+    @property
+    def market(self) -> datetime:
+        """Questrade's time as a date and time of day, made when asked for: most who are told the time do not."""
+        return datetime.fromtimestamp(self.market_s, TORONTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Line:
     """What is known of one symbol's data beside its quote. Times are monotonic seconds."""
 
     exchange: str
+    thread: Thread
     road: Road = Road.DOWN
     road_since: float = 0.0
     lost_at: float | None = None  # when its stream ended, until a stream speaks of it again
@@ -152,7 +159,7 @@ class Tape:
             symbol_id = patch.symbol_id
             line = lines.get(symbol_id) or self._line(symbol_id)
             asked_at = later.get(symbol_id, since) if later else since
-            if lead(stream, patch, now, asked_at):
+            if lead(line.thread, stream, patch, now, asked_at):
                 self._advance(changed, line, patch, moment, phases)
             else:
                 self._hear(changed, line, stream, patch, moment, asked_at)
@@ -305,7 +312,8 @@ class Tape:
     def _line(self, symbol_id: int) -> Line:
         line = self._lines.get(symbol_id)
         if line is None:
-            line = self._lines[symbol_id] = Line(self._exchange_of(symbol_id))
+            line = Line(self._exchange_of(symbol_id), self._twins.thread(symbol_id))
+            self._lines[symbol_id] = line
         return line
 
     def _turn(self, line: Line, road: Road, moment: Moment) -> None:

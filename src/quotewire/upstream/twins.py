@@ -81,7 +81,7 @@ class _Place:
 
 
 @dataclass(slots=True)
-class _Line:
+class Thread:
     """One symbol. `count` is the number of all contents, the newest `DEPTH` of which are in `log`, with `times`."""
 
     log: deque[QuotePatch] = field(default_factory=lambda: deque(maxlen=DEPTH))
@@ -138,7 +138,7 @@ class Twins:
     ) -> None:
         self._carries = carries
         self._owner = owner
-        self._lines: dict[int, _Line] = {}
+        self._threads: dict[int, Thread] = {}
         self._holding: dict[tuple[int, Hashable], None] = {}
         self._ahead: list[QuotePatch] = []
 
@@ -147,54 +147,58 @@ class Twins:
         """Whether something waits: `due` is to be asked every so often."""
         return bool(self._holding)
 
-    def lead(self, stream: Hashable, patch: QuotePatch, now: float, since: float = NEVER) -> bool:
+    def thread(self, symbol_id: int) -> Thread:
+        """What is known of a symbol, from now until it is forgotten; to be given to `lead`."""
+        thread = self._threads.get(symbol_id)
+        if thread is None:
+            thread = self._threads[symbol_id] = Thread()
+        return thread
+
+    def lead(self, thread: Thread, stream: Hashable, patch: QuotePatch, now: float, since: float = NEVER) -> bool:
         """The ordinary case of `hear`, by itself because nearly every quote is one: a stream that certainly stands at
         the newest content brings another one, which is new. In all other cases false, and nothing is done.
         """
-        line = self._lines.get(patch.symbol_id)
-        place = line.places.get(stream) if line is not None else None
-        if line is None or place is None or place.at != line.count - 1 or not place.is_sure:
+        place = thread.places.get(stream)
+        if place is None or place.at != thread.count - 1 or not place.is_sure:
             return False
         if place.since != since or place.last == patch:
             return False
         place.last = patch
-        place.at = line.count
-        self._append(line, patch, now)
+        place.at = thread.count
+        self._append(thread, patch, now)
         return True
 
     def hear(
         self, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float, since: float = NEVER
     ) -> Heard:
         """A stream brought this, which was asked for the symbol at `since`; `current` is what clients have."""
-        if self.lead(stream, patch, now, since):
+        thread = self.thread(patch.symbol_id)
+        if self.lead(thread, stream, patch, now, since):
             return Heard.NEW
-        line = self._lines.get(patch.symbol_id)
-        if line is None:
-            line = self._lines[patch.symbol_id] = _Line()
-        place = line.places.get(stream)
+        place = thread.places.get(stream)
         if place is None or place.since != since:
-            return self._join(line, self._begin(line, stream, since), stream, patch, current, now)
+            return self._join(thread, self._begin(thread, stream, since), stream, patch, current, now)
         if place.last == patch:
             return Heard.HELD if place.held else Heard.SEEN
         place.last = patch
         if not place.is_sure:
-            return self._unsure(line, place, stream, patch, current, now)
-        found = line.after(place.at, patch, now)
+            return self._unsure(thread, place, stream, patch, current, now)
+        found = thread.after(place.at, patch, now)
         if found is not None:
             place.at = found
             return Heard.SEEN
-        return self._judge(line, place, stream, patch, current, now)
+        return self._judge(thread, place, stream, patch, current, now)
 
     def is_placed(self, stream: Hashable, symbol_id: int) -> bool:
         """Whether it is certain where a stream stands, or it has said nothing yet."""
-        line = self._lines.get(symbol_id)
-        place = line.places.get(stream) if line is not None else None
+        thread = self._threads.get(symbol_id)
+        place = thread.places.get(stream) if thread is not None else None
         return place is None or place.is_sure
 
     def is_newest(self, patch: QuotePatch) -> bool:
         """Whether this is what was passed on last."""
-        line = self._lines.get(patch.symbol_id)
-        return line is not None and bool(line.log) and line.log[-1] == patch
+        thread = self._threads.get(patch.symbol_id)
+        return thread is not None and bool(thread.log) and thread.log[-1] == patch
 
     def take_ahead(self) -> list[QuotePatch]:
         """After a verdict NEW: what had waited, comes before it and is new as well; told once."""
@@ -203,173 +207,175 @@ class Twins:
 
     def told(self, patch: QuotePatch, now: float) -> None:
         """Clients got this by another way, such as a poll."""
-        line = self._lines.setdefault(patch.symbol_id, _Line())
-        if not line.log or line.log[-1] != patch:
-            self._append(line, patch, now)
+        thread = self.thread(patch.symbol_id)
+        if not thread.log or thread.log[-1] != patch:
+            self._append(thread, patch, now)
 
     def due(self, now: float) -> list[QuotePatch]:
         """What has waited long enough, and nobody brought anything since."""
         ready: list[QuotePatch] = []
         for symbol_id, stream in list(self._holding):
-            line = self._lines.get(symbol_id)
-            place = line.places.get(stream) if line is not None else None
-            if line is None or place is None or not place.held or not self._carries(stream, symbol_id):
+            thread = self._threads.get(symbol_id)
+            place = thread.places.get(stream) if thread is not None else None
+            if thread is None or place is None or not place.held or not self._carries(stream, symbol_id):
                 del self._holding[symbol_id, stream]
-            elif now - place.held_at >= (ALONE_S if self._is_alone(line, place, symbol_id) else HOLD_S):
+            elif now - place.held_at >= (ALONE_S if self._is_alone(thread, place, symbol_id) else HOLD_S):
                 del self._holding[symbol_id, stream]
-                ready += self._release(line, place, now)
+                ready += self._release(thread, place, now)
         return ready
 
     def forget(self, symbol_id: int) -> None:
         """Nobody wants it any more."""
-        self._lines.pop(symbol_id, None)
+        self._threads.pop(symbol_id, None)
 
     # --- inside ---
 
-    def _begin(self, line: _Line, stream: Hashable, since: float) -> _Place:
-        line.places.pop(stream, None)
-        place = line.places[stream] = _Place(since)
-        while len(line.places) > STREAMS:
-            del line.places[next(iter(line.places))]
+    def _begin(self, thread: Thread, stream: Hashable, since: float) -> _Place:
+        thread.places.pop(stream, None)
+        place = thread.places[stream] = _Place(since)
+        while len(thread.places) > STREAMS:
+            del thread.places[next(iter(thread.places))]
         return place
 
     def _join(
-        self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+        self, thread: Thread, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
     ) -> Heard:
         """A stream's first word of a symbol."""
         place.last = patch
-        newest = line.count - 1
-        floor = self._floor(line, stream)
-        possible = [at for at in line.possible(patch, max(place.since, now - LAG_S)) if at >= floor]
+        newest = thread.count - 1
+        floor = self._floor(thread, stream)
+        possible = [at for at in thread.possible(patch, max(place.since, now - LAG_S)) if at >= floor]
         if not possible:
-            if self._order(line, patch, current, now) < 0:
+            if self._order(thread, patch, current, now) < 0:
                 return Heard.SEEN
-            is_later = floor == newest or line.reaches_back_to(place.since)
-            if is_later or self._order(line, patch, current, now) > 0:
-                return self._new(line, place, patch, now)
+            is_later = floor == newest or thread.reaches_back_to(place.since)
+            if is_later or self._order(thread, patch, current, now) > 0:
+                return self._new(thread, place, patch, now)
         elif possible == [newest]:
             place.at = newest
             return Heard.SEEN
         place.is_sure, place.maybe = False, possible
         if newest in possible:
             return Heard.SEEN  # clients have an equal one
-        if self._order(line, patch, current, now) < 0:
+        if self._order(thread, patch, current, now) < 0:
             return Heard.SEEN
-        return self._hold(line, place, stream, patch, now)
+        return self._hold(thread, place, stream, patch, now)
 
-    def _floor(self, line: _Line, stream: Hashable) -> int:
+    def _floor(self, thread: Thread, stream: Hashable) -> int:
         """The place where the stream before this one of the same login ended; -1 when there was none."""
         owner = self._owner(stream)
         before = [
-            x.at for each, x in line.places.items() if each != stream and self._owner(each) == owner and x.is_sure
+            x.at for each, x in thread.places.items() if each != stream and self._owner(each) == owner and x.is_sure
         ]
         return max(before, default=-1)
 
     def _unsure(
-        self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+        self, thread: Thread, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
     ) -> Heard:
         """The next word of a stream whose place is not certain."""
-        newest = line.count - 1
-        follows = [at + 1 for at in place.maybe if line.is_at(at + 1, patch) and line.was_current(at + 1, now - LAG_S)]
-        if not follows and (further := line.after(min(place.maybe, default=-1), patch, now)) is not None:
+        newest = thread.count - 1
+        follows = [
+            at + 1 for at in place.maybe if thread.is_at(at + 1, patch) and thread.was_current(at + 1, now - LAG_S)
+        ]
+        if not follows and (further := thread.after(min(place.maybe, default=-1), patch, now)) is not None:
             follows = [further]
-        if line.log[-1] == patch:
+        if thread.log[-1] == patch:
             place.equal(sorted({newest, *follows}))
             return Heard.SEEN
-        order = self._order(line, patch, current, now)
+        order = self._order(thread, patch, current, now)
         if follows and order >= 0:
             place.maybe = follows
-            return self._hold(line, place, stream, patch, now)
+            return self._hold(thread, place, stream, patch, now)
         if order < 0:
             if follows:
                 place.settle(follows[0])  # a trade is in between: there is only one place like that
             return Heard.SEEN
-        if order == 0 and not self._is_alone(line, place, patch.symbol_id):
-            return self._hold(line, place, stream, patch, now)
-        self._ahead = self._fresh(line, place)
+        if order == 0 and not self._is_alone(thread, place, patch.symbol_id):
+            return self._hold(thread, place, stream, patch, now)
+        self._ahead = self._fresh(thread, place)
         for waited in self._ahead:
-            self._append(line, waited, now)
-        return self._new(line, place, patch, now)
+            self._append(thread, waited, now)
+        return self._new(thread, place, patch, now)
 
     def _judge(
-        self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+        self, thread: Thread, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
     ) -> Heard:
         """Neither following nor leading."""
-        order = self._order(line, patch, current, now)
-        if order > 0 or now - line.times[-1] > BELIEVED_S:
-            return self._new(line, place, patch, now)
-        if line.log[-1] == patch:  # it has caught up
-            place.settle(line.count - 1)
+        order = self._order(thread, patch, current, now)
+        if order > 0 or now - thread.times[-1] > BELIEVED_S:
+            return self._new(thread, place, patch, now)
+        if thread.log[-1] == patch:  # it has caught up
+            place.settle(thread.count - 1)
             return Heard.SEEN
         if order < 0:
             return Heard.SEEN
         place.is_sure = False
-        return self._hold(line, place, stream, patch, now)
+        return self._hold(thread, place, stream, patch, now)
 
-    def _order(self, line: _Line, patch: QuotePatch, current: Quote | None, now: float) -> int:
+    def _order(self, thread: Thread, patch: QuotePatch, current: Quote | None, now: float) -> int:
         """Before or after what clients have, as far as trades tell; what is very old is not believed to be newer."""
-        if current is None or not line.times or now - line.times[-1] > BELIEVED_S:
+        if current is None or not thread.times or now - thread.times[-1] > BELIEVED_S:
             return 0
         return compare(patch, current)
 
-    def _hold(self, line: _Line, place: _Place, stream: Hashable, patch: QuotePatch, now: float) -> Heard:
+    def _hold(self, thread: Thread, place: _Place, stream: Hashable, patch: QuotePatch, now: float) -> Heard:
         if not place.held:
             place.held_at = now
         place.held.append(patch)
         self._holding[patch.symbol_id, stream] = None
         return Heard.HELD
 
-    def _release(self, line: _Line, place: _Place, now: float) -> list[QuotePatch]:
+    def _release(self, thread: Thread, place: _Place, now: float) -> list[QuotePatch]:
         """Nobody else has spoken: what waited is believed."""
-        fresh = self._fresh(line, place)
+        fresh = self._fresh(thread, place)
         for patch in fresh:
-            self._append(line, patch, now)
-        place.settle(line.count - 1)
+            self._append(thread, patch, now)
+        place.settle(thread.count - 1)
         return fresh
 
-    def _fresh(self, line: _Line, place: _Place) -> list[QuotePatch]:
+    def _fresh(self, thread: Thread, place: _Place) -> list[QuotePatch]:
         """What waited, without what others brought meanwhile."""
         waited = list(place.held)
-        if line.log and line.log[-1] in waited:
-            last = len(waited) - 1 - waited[::-1].index(line.log[-1])
+        if thread.log and thread.log[-1] in waited:
+            last = len(waited) - 1 - waited[::-1].index(thread.log[-1])
             waited = waited[last + 1 :]
         return waited
 
-    def _new(self, line: _Line, place: _Place, patch: QuotePatch, now: float) -> Heard:
-        self._append(line, patch, now)
-        place.settle(line.count - 1)
+    def _new(self, thread: Thread, place: _Place, patch: QuotePatch, now: float) -> Heard:
+        self._append(thread, patch, now)
+        place.settle(thread.count - 1)
         return Heard.NEW
 
-    def _append(self, line: _Line, patch: QuotePatch, now: float) -> None:
+    def _append(self, thread: Thread, patch: QuotePatch, now: float) -> None:
         """A content is passed on; who waits with it, or behind it, learns from that."""
-        line.log.append(patch)
-        line.times.append(now)
-        line.count += 1
+        thread.log.append(patch)
+        thread.times.append(now)
+        thread.count += 1
         if self._holding:
-            self._tell_waiting(line, patch, now)
+            self._tell_waiting(thread, patch, now)
 
-    def _tell_waiting(self, line: _Line, patch: QuotePatch, now: float) -> None:
-        for place in line.places.values():
+    def _tell_waiting(self, thread: Thread, patch: QuotePatch, now: float) -> None:
+        for place in thread.places.values():
             if not place.held:
                 continue
             if place.last == patch:
-                place.equal([*place.maybe, line.count - 1])
+                place.equal([*place.maybe, thread.count - 1])
             elif patch in place.held:
                 while place.held[0] != patch:
                     place.held.popleft()
                 place.held.popleft()
-                place.maybe = [line.count - 1]
+                place.maybe = [thread.count - 1]
                 place.held_at = now
             else:
                 place.held_at = now
                 while place.held and _is_older(place.held[0], patch):
                     place.held.popleft()
 
-    def _is_alone(self, line: _Line, place: _Place, symbol_id: int) -> bool:
+    def _is_alone(self, thread: Thread, place: _Place, symbol_id: int) -> bool:
         """Whether all others that carry the symbol, if there are any, wait with the same."""
         return all(
             other is place or (other.held and other.last == place.last) or not self._carries(stream, symbol_id)
-            for stream, other in line.places.items()
+            for stream, other in thread.places.items()
         )
 
 

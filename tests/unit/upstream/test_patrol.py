@@ -68,7 +68,7 @@ class Bench:
 
     def moment(self) -> Moment:
         wall_s = self.now + self.slept_s
-        return Moment(self.now, int(wall_s * 1000), self.start + timedelta(seconds=wall_s))
+        return Moment(self.now, int(wall_s * 1000), (self.start + timedelta(seconds=wall_s)).timestamp())
 
     def speak(self, *ids: int) -> None:
         patches = [patch(symbol_id, self.truth[symbol_id]) for symbol_id in ids]

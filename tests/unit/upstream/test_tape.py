@@ -11,7 +11,7 @@ OPEN = datetime(2026, 3, 3, 10, 0, tzinfo=TORONTO)
 
 
 def moment(at: float, start: datetime = OPEN) -> Moment:
-    return Moment(at, int(at * 1000), start + timedelta(seconds=at))
+    return Moment(at, int(at * 1000), (start + timedelta(seconds=at)).timestamp())
 
 
 @pytest.fixture
