@@ -5,7 +5,7 @@ So it is asked first and watched: if data of a new symbol come, it does; if none
 and then they do, it does not. What was learned holds for every stream.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -39,7 +39,7 @@ class Adoption:
     renewed: set[int] = field(default_factory=set)
     """Pending ones that the open socket was opened for: it carries them, and their data prove nothing in place."""
     early: set[int] = field(default_factory=set)
-    """Symbols that have shown data before the request that asks for them was answered."""
+    """Symbols that have shown data before the open socket is known to carry them."""
     former: set[int] = field(default_factory=set)
     """Symbols the open socket was asked for before; their data teach nothing."""
 
@@ -48,15 +48,17 @@ class Adoption:
         """Symbols of which it cannot be said yet that the stream carries them."""
         return frozenset() if self.lesson.habit is Habit.IN_PLACE else frozenset(self.pending - self.renewed)
 
-    def asked(self, added: Iterable[int], now: float, *, is_answered: bool = True) -> None:
-        """The stream was asked in place to carry these too, or (not `is_answered`) is about to be opened anew."""
+    def asked(self, added: Iterable[int], now: float) -> None:
+        """The stream was asked in place to carry these too, or is about to be opened anew for them."""
         new = frozenset(added)
         if self.lesson.habit is not Habit.IN_PLACE and self.early & new - self.former:
             self.lesson.habit = Habit.IN_PLACE
         self.pending.update(new - self.early)
-        if is_answered:
-            self.early.clear()
         self.due_at = now + ADOPT_S if self.pending else float("inf")
+
+    def settled(self, ids: Iterable[int]) -> None:
+        """The open socket carries these, whether or not they have shown data."""
+        self.early.difference_update(ids)
 
     def opened_anew(self, now: float, surplus: Iterable[int] = ()) -> None:
         """The stream was opened anew with all its symbols, and with `surplus` ones that were dropped meanwhile."""
@@ -65,11 +67,11 @@ class Adoption:
         self.renewed = set(self.pending)
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
-    def dropped(self, removed: Iterable[int]) -> None:
-        """These are not wanted any more."""
+    def dropped(self, removed: Iterable[int], taken: Set[int] = frozenset()) -> None:
+        """These are not wanted any more. Those that were `taken` may come nevertheless, as they did before."""
         gone = frozenset(removed)
         self.former |= gone
-        self.early -= gone
+        self.early -= gone - taken
         self.pending -= gone
         self.renewed -= gone
 

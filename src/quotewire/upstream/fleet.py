@@ -252,7 +252,8 @@ class Fleet:
         taken = {person: self._taken_over(session, now) for person, session in self.sessions.items()}
         shares = hand_over(self._target, carried, taken)
         missing = self._missing(now)
-        shares = bridge(shares, missing, self._room(shares, now), {who: x.assigned for who, x in self.sessions.items()})
+        asked = {who: x.assigned for who, x in self.sessions.items()}
+        shares = bridge(shares, missing, self._room(shares, now), asked, self._lingering)
         for person, session in self.sessions.items():
             session.assign(shares.get(person, frozenset()))
         self._try_at_once(now)
@@ -272,11 +273,13 @@ class Fleet:
         )
 
     def _room(self, shares: Assignment, now: float) -> dict[str, int]:
-        """How many symbols more the streams that are up can take."""
+        """How many symbols more the streams that are up can take, were it in place of what lingers."""
         bound = self._bound(now)
         able = [who for who, x in self.sessions.items() if x.is_live and not x.is_stuck and who not in bound]
         return {
-            who: self._limit(who) - len(shares.get(who, ())) for who in able if self._rank(who, now) <= Rank.WORKING
+            who: self._limit(who) - len(shares.get(who, frozenset()) - self._lingering)
+            for who in able
+            if self._rank(who, now) <= Rank.WORKING
         }
 
     def _taken_over(self, session: StreamSession, now: float) -> frozenset[int]:

@@ -18,8 +18,10 @@ class Omissions:
     """One stream's. `since` has what it may have lost, with when that began or data last came (monotonic seconds)."""
 
     since: dict[int, float] = field(default_factory=dict)
+    taken: frozenset[int] = frozenset()
+    """What the last request that was answered asked for, though the socket that counts may be an older one."""
     sure: frozenset[int] = frozenset()
-    """What the last request that was answered asked for, and none after it left out."""
+    """What of that no later request left out."""
 
     def leaves(self, ids: frozenset[int], now: float) -> None:
         """A request for exactly these is about to leave."""
@@ -29,7 +31,7 @@ class Omissions:
 
     def answered(self, ids: frozenset[int]) -> None:
         """Questrade took a request for exactly these."""
-        self.sure = ids
+        self.taken = self.sure = ids
         for symbol_id in ids & self.since.keys():
             del self.since[symbol_id]
 

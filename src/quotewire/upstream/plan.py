@@ -140,11 +140,16 @@ def hand_over(
 
 
 def bridge(
-    shares: Mapping[str, Set[int]], missing: Set[int], room: Mapping[str, int], asked: Mapping[str, Set[int]]
+    shares: Mapping[str, Set[int]],
+    missing: Set[int],
+    room: Mapping[str, int],
+    asked: Mapping[str, Set[int]],
+    lingering: Set[int] = frozenset(),
 ) -> Assignment:
     """`shares` with the `missing` symbols, whose own bearer has no stream yet, carried by others meanwhile.
 
-    `room` is how many more each may take. Who has been asked to stand in for a symbol goes on with that.
+    `room` is how many more each may take, those in place of `lingering` ones counted. Who has been asked to stand in
+    for a symbol goes on with that.
     """
     left = dict(room)
     found: dict[str, set[int]] = {person: set(ids) for person, ids in shares.items()}
@@ -155,4 +160,6 @@ def bridge(
         chosen = max(able, key=lambda person: (symbol_id in asked.get(person, ()), left[person]))
         found.setdefault(chosen, set()).add(symbol_id)
         left[chosen] -= 1
+        if len(stays := found[chosen] & lingering) > left[chosen]:
+            found[chosen].remove(max(stays))
     return {person: frozenset(ids) for person, ids in found.items()}

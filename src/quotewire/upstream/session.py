@@ -158,8 +158,8 @@ class StreamSession:
         """Carry exactly these from now on; an empty set ends the stream."""
         if ids == self.assigned:
             return
-        self._adoption.dropped(self.assigned - ids)
-        known = self.target.ids if self.target is not None else frozenset[int]()
+        self._adoption.dropped(self.assigned - ids, self.aim.omissions.taken)
+        known = (self.target.ids if self.target is not None else frozenset[int]()) | self._adoption.early
         now = self._now()
         for symbol_id in ids - self.assigned - known:  # what was dropped may be sent on all the same, and come late
             self._added(symbol_id, now - LAG_S if symbol_id in self._adoption.former else now)
@@ -242,6 +242,7 @@ class StreamSession:
     def carry(self, target: Target) -> None:
         """The socket carries what `target` says from now on."""
         self.target = target
+        self._adoption.settled(target.ids)
         self._recount()
         self._sink.on_stream(self)
 
@@ -255,7 +256,7 @@ class StreamSession:
         before = self.carried
         up = self.is_live and self.target is not None and not self._steward.has_lapsed
         ids = self.target.ids if up and self.target is not None else frozenset[int]()
-        early = self.assigned & self._adoption.early if up else frozenset[int]()
+        early = (self.assigned | self.aim.omissions.taken) & self._adoption.early if up else frozenset[int]()
         self.carried = (ids - self._adoption.unproven) | early
         now = self._now()
         self._carried_since = {symbol_id: self._carried_since.get(symbol_id, now) for symbol_id in self.carried}
@@ -433,7 +434,7 @@ class StreamSession:
         believed, early = patches, set[int]()
         if not ids <= known:
             believed = [patch for patch in patches if self._should_carry(patch.symbol_id)]
-            early = (ids & self.assigned) - known
+            early = (ids & (self.assigned | self.aim.omissions.taken)) - known
         for symbol_id in early - self._adoption.early:  # whether it was sent because we asked is not certain
             self._added(symbol_id, self._now() - LAG_S)
         if early or self.aim.omissions.since:
@@ -464,9 +465,11 @@ class StreamSession:
 
     def _should_carry(self, symbol_id: int) -> bool:
         """Whether this stream is believed. What Questrade goes on sending of symbols that moved to another stream may
-        come later than what that one says; data of symbols just asked for may come before the answer.
+        come later than what that one says; data of symbols just asked for may come before the answer, and those of
+        symbols that a new socket is to carry come over the old one.
         """
-        return symbol_id in self.assigned or (self.target is not None and symbol_id in self.target.ids)
+        target = self.target.ids if self.target is not None else frozenset[int]()
+        return symbol_id in self.assigned or symbol_id in target or symbol_id in self.aim.omissions.taken
 
     def _over(self, event: on.Event) -> None:
         """The socket that was read ended."""

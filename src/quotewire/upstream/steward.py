@@ -206,7 +206,7 @@ class Steward:
             return
         added = ids - before.ids
         if added and self._adoption.lesson.habit is Habit.REOPEN:
-            self._adoption.asked(added, self._now(), is_answered=False)
+            self._adoption.asked(added, self._now())
             self.replace(Why.SYMBOLS_CHANGED)
             return
         try:

@@ -67,6 +67,8 @@ def test_data_that_come_before_the_answer_count() -> None:
 
     assert adoption.lesson.habit is Habit.IN_PLACE
     assert adoption.unproven == frozenset()
+    assert adoption.early == {1, 2}, "until the open socket is known to carry them"
+    adoption.settled({1, 2, 3})
     assert adoption.early == set()
 
 
@@ -104,9 +106,9 @@ def test_what_a_socket_was_opened_with_and_nobody_wants_any_more_teaches_nothing
 
 def test_what_the_socket_was_opened_for_proves_nothing_in_place_though_more_was_asked_for_since() -> None:
     adoption = Adoption(Lesson(Habit.REOPEN))
-    adoption.asked({1}, 0.0, is_answered=False)
+    adoption.asked({1}, 0.0)
     adoption.opened_anew(1.0)
-    adoption.asked({2}, 1.1, is_answered=False)
+    adoption.asked({2}, 1.1)
     assert adoption.unproven == {2}
 
     adoption.seen([1])
@@ -115,13 +117,14 @@ def test_what_the_socket_was_opened_for_proves_nothing_in_place_though_more_was_
     assert adoption.unproven == {2}
 
 
-def test_what_showed_data_counts_until_the_request_for_it_was_answered() -> None:
+def test_what_showed_data_counts_until_another_socket_is_there_that_was_opened_for_it() -> None:
     adoption = Adoption(Lesson(Habit.REOPEN))
     adoption.dropped({1})
-    adoption.heard([1])
+    adoption.heard([1, 2])
 
-    adoption.asked({1}, 0.0, is_answered=False)
-    assert adoption.early == {1}
+    adoption.asked({1}, 0.0)
+    adoption.dropped({1, 2}, taken={1})
+    assert adoption.early == {1}, "Questrade was asked for it, and sends it"
 
     adoption.opened_anew(1.0)
     assert adoption.early == set()

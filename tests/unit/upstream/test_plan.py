@@ -176,3 +176,11 @@ def test_others_stand_in_for_what_is_missing_as_far_as_they_have_room() -> None:
     assert bridge(shares, {3, 4}, {"a": 1, "b": 9}, {"a": {4}})["a"] == {1, 4}
     assert bridge(shares, {3, 4}, {"a": 1}, {}) == {"a": frozenset({1, 3}), "b": frozenset({2})}
     assert bridge(shares, {3}, {}, {}) == shares
+
+
+def test_who_stands_in_lets_go_of_what_lingers_for_it_and_of_no_more_than_that() -> None:
+    shares = {"a": frozenset({1, 8, 9})}
+
+    assert bridge(shares, {2}, {"a": 2}, {}, {8, 9}) == {"a": frozenset({1, 2, 8})}
+    assert bridge(shares, {2}, {"a": 3}, {}, {8, 9}) == {"a": frozenset({1, 2, 8, 9})}
+    assert bridge(shares, {2, 3, 4}, {"a": 2}, {}, {8, 9}) == {"a": frozenset({1, 2, 3})}
