@@ -82,6 +82,7 @@ class Owed:
     version: int
     at: float
     is_doubtful: bool
+    wire: Bearer  # who brought it
 
 
 @dataclass(slots=True)
@@ -143,7 +144,7 @@ class QuoteWatch:
             if symbol_id in self.seen:
                 self.seen[symbol_id].roadless_since = None
             if version > newest and symbol_id in self._wanted:
-                self._owe(symbol_id, version, now, newest if is_polled else None)
+                self._owe(wire, symbol_id, version, now, newest if is_polled else None)
 
     def asked_anew(self, person: str, symbol_ids: Iterable[int]) -> None:
         """The person's stream was asked for these again, after it was not for a while: it joins once more."""
@@ -152,6 +153,12 @@ class QuoteWatch:
             for key in [key for key, wire in speakers.items() if wire.person == person]:
                 speakers[key] = _NOBODY
                 self._joined_at[symbol_id] = self.watch.now()
+
+    def ended(self, wire: Bearer) -> None:
+        """A socket ended: what it brought last and may be what clients had before waits for nobody any more."""
+        for owed in self._owed.values():
+            while owed and owed[-1].is_doubtful and owed[-1].wire is wire:
+                owed.pop()
 
     def polled(self, versions: dict[int, int]) -> None:
         """The gateway has read a REST answer."""
@@ -170,7 +177,7 @@ class QuoteWatch:
                 self._joined_at[symbol_id] = now
             speakers[id(wire)] = wire
 
-    def _owe(self, symbol_id: int, version: int, now: float, polled: int | None) -> None:
+    def _owe(self, wire: Bearer, symbol_id: int, version: int, now: float, polled: int | None) -> None:
         """It is the newest of all that came, so clients have to get it, unless it looks like what they have. `polled`
         is what was the newest before, if only a poll had brought it.
         """
@@ -186,7 +193,7 @@ class QuoteWatch:
             seen.version = seen.version if is_doubtful or owed else version
             owed.clear()
         else:
-            owed.append(Owed(version, now, is_doubtful))
+            owed.append(Owed(version, now, is_doubtful, wire))
 
     def handed_on(self, quotes: list[Quote]) -> None:
         """Clients are told."""

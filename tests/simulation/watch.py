@@ -325,6 +325,7 @@ class StreamWatch:
         """The gateway knows that it ended."""
         if wire in self.open:
             self.open.remove(wire)
+            self._watch.quotes.ended(wire)
             self._watch.note(f"stream {wire.person} ended")
 
     def carriers(self, symbol_id: int) -> list[Bearer]:

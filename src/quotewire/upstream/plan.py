@@ -82,11 +82,12 @@ def _fill(
 ) -> dict[str, set[int]]:
     """Who of `chosen` takes what of the symbols that have fewer than `copies` bearers; `counts` has how many."""
     missing = sum(copies - count for count in counts.values() if count < copies)
-    share = ceil(missing / len(chosen) * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
     taken: dict[str, set[int]] = {bearer.person: set() for bearer in chosen}
     for bearer in chosen:
         mine = current.get(bearer.person, ())
         kept = [symbol_id for symbol_id, count in counts.items() if count < copies and symbol_id in mine]
+        sharers = sum(other.rank <= bearer.rank for other in chosen)  # those of a later rank get only what is left
+        share = ceil(missing / sharers * (1 + SLACK_SHARE)) + SLACK_SYMBOLS
         for symbol_id in kept[: min(share, bearer.limit)]:
             taken[bearer.person].add(symbol_id)
             counts[symbol_id] += 1

@@ -105,6 +105,17 @@ def test_a_second_copy_goes_to_an_eager_one_but_not_to_a_resting_one() -> None:
     assert fit_and_eager == {"a": frozenset({1, 2}), "b": frozenset({1, 2})}
 
 
+def test_who_was_given_more_for_being_fit_keeps_it() -> None:
+    wanted = frozenset(range(1, 16))
+    able = [
+        Bearer(name, rank, 8)
+        for name, rank in zip("abcde", (Rank.FIT, Rank.WORKING, Rank.WORKING, Rank.FIT, Rank.WORKING), strict=True)
+    ]
+    shares = plan(wanted, able, {"d": {1, 2, 3, 4, 15}})
+
+    assert plan(wanted, able, shares) == shares
+
+
 @given(symbols, persons, st.integers(1, 20), st.data())
 def test_whatever_the_ranks_all_room_is_used_once_and_a_plan_is_at_rest(
     wanted: frozenset[int], names: list[str], limit: int, data: st.DataObject
