@@ -93,11 +93,13 @@ class _TappedSocket(QuoteSocket):
 
     tap: "Tap"
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        async for frame in super().frames():
+    async def listen(self, take: Callable[[Frame], bool]) -> None:
+        def tapped(frame: Frame) -> bool:
             if isinstance(frame, QuotesFrame):
                 self.tap.take(frame.patches)
-            yield frame
+            return take(frame)
+
+        await super().listen(tapped)
 
 
 @dataclass

@@ -99,8 +99,8 @@ MUTANTS: Final = (
     Mutant(
         "one_update_in_many_is_dropped",
         "upstream/reader.py",
-        "                        if patches:\n",
-        "                        if patches and self.frames % 97:\n",
+        "                if patches:\n",
+        "                if patches and self.frames % 97:\n",
         ("Q5", "G1", "F3"),
     ),
     Mutant(

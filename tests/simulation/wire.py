@@ -1,9 +1,11 @@
 """A socket between Questrade and the gateway, and the ways in which it can fail to carry what is sent."""
 
 import asyncio
+import contextvars
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -42,6 +44,15 @@ class Road(Protocol):
         """The first frame has come."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is given the frames, until `over` is done."""
+
+    take: Callable[[bytes], bool]
+    over: asyncio.Future[None]
+    context: contextvars.Context
+
+
 class Wire:
     """One socket: the server's end (`broker.Peer`), and what `End` shows of it to the gateway."""
 
@@ -66,6 +77,7 @@ class Wire:
         self._arrives_at = 0.0
         self._way: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._stir: asyncio.Future[None] | None = None
+        self._listener: Listener | None = None
 
     def __repr__(self) -> str:
         return f"<Wire {self.person or '?'} api{self.host:02d}:{self.port} {'ended' if self.has_ended else 'open'}>"
@@ -135,6 +147,21 @@ class Wire:
     def _wake(self) -> None:
         if self._stir is not None and not self._stir.done():
             self._stir.set_result(None)
+        if self._listener is not None and not self._listener.over.done():
+            self._network.loop.call_soon(self._hand_on, self._listener, context=self._listener.context)
+
+    def _hand_on(self, listener: "Listener") -> None:
+        """As `Connection` of questrade/stream.py does: by a callback of the gateway's, in no task."""
+        over = listener.over
+        try:
+            while self._inbox and not over.done():
+                if listener.take(self._next()) and not over.done():
+                    over.set_result(None)
+            if self._end is not None and not over.done():
+                over.set_exception(self._ended(self._end))
+        except Exception as error:
+            if not over.done():
+                over.set_exception(error)
 
     # --- the gateway's end ---
 
@@ -149,12 +176,25 @@ class Wire:
         """The next frame. Raises ConnectionClosed once all were read and the socket has ended."""
         while not self._inbox:
             if self._end is not None:
-                if self.end_seen_at is None and self._is_read:
-                    self._network.watch.events.lost.append(self._network.loop.time())
-                self._see_end()
-                raise closed(self._end)
+                raise self._ended(self._end)
             self._stir = self._network.loop.create_future()
             await self._stir
+        return self._next()
+
+    async def listen(self, take: Callable[[bytes], bool]) -> None:
+        """Give every frame to `take` when it comes, until that is enough. Raises ConnectionClosed as `read` does."""
+        over = self._network.loop.create_future()
+        self._listener = Listener(take, over, contextvars.copy_context())
+        self._hand_on(self._listener)
+        await over
+
+    def _ended(self, code: int) -> ConnectionClosed:
+        if self.end_seen_at is None and self._is_read:
+            self._network.watch.events.lost.append(self._network.loop.time())
+        self._see_end()
+        return closed(code)
+
+    def _next(self) -> bytes:
         data, versions = self._inbox.popleft()
         if self.accepted_at is not None and not self._is_read:
             self._is_read = True
@@ -196,6 +236,10 @@ class End:
     async def recv(self, decode: bool | None = None) -> bytes:
         """The next frame. Raises ConnectionClosed."""
         return await self._wire.read()
+
+    async def listen(self, take: Callable[[bytes], bool]) -> None:
+        """Frame by frame. Raises ConnectionClosed."""
+        await self._wire.listen(take)
 
     async def close(self) -> None:
         """Close; harmless a second time."""

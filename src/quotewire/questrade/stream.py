@@ -9,12 +9,16 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI, ProxyError
+from websockets.frames import DATA_OPCODES
+from websockets.frames import Frame as Piece
+from websockets.protocol import Event
+from websockets.typing import BytesLike
 
 from quotewire.errors import AccessTokenError, UpstreamUnavailableError
 from quotewire.questrade.http import USER_AGENT
@@ -41,10 +45,64 @@ class StreamClosed(Exception):
         self.code = code
 
 
+class Connection(ClientConnection):
+    """The library's connection, which hands on messages in the moment they come once somebody listens.
+
+    Its own way, a queue and a task that is woken for each, costs two turns of the event loop: as long as everything
+    else takes that is due in them. All rules of the protocol stay the library's.
+    """
+
+    _take: Callable[[BytesLike], bool]
+    _over: asyncio.Future[None] | None = None  # done as soon as nobody listens any more
+    _parts = b""  # of a message whose end has not come
+
+    async def listen(self, take: Callable[[BytesLike], bool]) -> None:
+        """Give each message to `take`, until it says that this is enough. Raises ConnectionClosed, or what `take` does.
+
+        Once the task that listens is cancelled, nothing more is given: `_over` is cancelled with it, at once.
+        """
+        while len(self.recv_messages.frames):  # came before anybody listened
+            if take(await self.recv(decode=False)):
+                return
+        if self.recv_messages.closed:
+            await self.recv()  # raises
+        self._take, self._over = take, self.loop.create_future()
+        await self._over
+
+    def process_event(self, event: Event) -> None:
+        """A frame came, or the answer to the handshake."""
+        over = self._over
+        if over is None or over.done() or not isinstance(event, Piece) or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
+        elif not event.fin or self._parts:
+            self._parts += event.data
+            if event.fin:
+                message, self._parts = self._parts, b""
+                self._hand_on(message, over)
+        else:
+            self._hand_on(event.data, over)
+
+    def _hand_on(self, message: BytesLike, over: asyncio.Future[None]) -> None:
+        try:
+            is_enough = self._take(message)
+        except Exception as error:  # noqa: BLE001  the listener's own, raised in his task
+            if not over.done():
+                over.set_exception(error)
+        else:
+            if is_enough and not over.done():
+                over.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        if self._over is not None and not self._over.done():
+            self._over.set_exception(self.protocol.close_exc)
+
+
 class QuoteSocket:
     """One socket to a streaming port. Used by one task at a time."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @classmethod
@@ -62,9 +120,11 @@ class QuoteSocket:
                 user_agent_header=USER_AGENT,
                 proxy=None if loopback else True,
                 logger=_silent,
+                create_connection=Connection,
             )
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ProxyError, EOFError) as error:
             raise UpstreamUnavailableError(f"the stream socket did not open ({type(error).__name__})") from error
+        assert isinstance(connection, Connection)
         _keep_alive(connection)
         return cls(connection)
 
@@ -90,11 +150,13 @@ class QuoteSocket:
                 raise AccessTokenError("the stream refused the access token (1017)")
         raise UpstreamUnavailableError("the stream answered the token with something else than success")
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Every frame, decoded, until the socket ends with StreamClosed."""
+    async def listen(self, take: Callable[[Frame], bool]) -> None:
+        """Give every frame to `take`, decoded, in the moment it comes, until `take` says that this is enough.
+
+        Once the task that listens is cancelled, nothing more is given. Raises StreamClosed when the socket ends.
+        """
         try:
-            while True:
-                yield decode_frame(await self._connection.recv(decode=False))
+            await self._connection.listen(lambda message: take(decode_frame(message)))
         except ConnectionClosed as error:
             raise StreamClosed(_code(error), _reason(error)) from error
 

@@ -185,7 +185,7 @@ _any = msgspec.json.Decoder(_AnyFrame)
 _patch = msgspec.json.Decoder(QuotePatch)
 
 
-def decode_frame(data: bytes | str) -> Frame:
+def decode_frame(data: bytes | bytearray | memoryview | str) -> Frame:
     """One text frame of a stream socket. Never raises for what the frame holds."""
     try:
         return QuotesFrame(_fast.decode(data).quotes)
@@ -195,7 +195,7 @@ def decode_frame(data: bytes | str) -> Frame:
         return UnreadableFrame("a text frame is not UTF-8")
 
 
-def _decode_other(data: bytes | str) -> Frame:
+def _decode_other(data: bytes | bytearray | memoryview | str) -> Frame:
     try:
         frame = _any.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):

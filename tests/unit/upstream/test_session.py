@@ -1,7 +1,7 @@
 """One stream, hosted: what it carries, whom it believes, and what its end means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 from quotewire.market.quote import QuotePatch
@@ -29,12 +29,13 @@ class FakeSocket:
     async def authenticate(self, token: str, *, timeout_s: float = 10.0) -> None:
         self.token = token
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def listen(self, take: Callable[[Frame], bool]) -> None:
         while True:
             frame = await self.queue.get()
             if isinstance(frame, int):
                 raise StreamClosed(frame, "")
-            yield frame
+            if take(frame):
+                return
 
     async def close(self) -> None:
         self.is_closed = True
