@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.programs import Program, SimulatedQuestrade, Start, gather
+from tests.e2e.several import QUICK_DRAIN, Gateway, alive, until
 
 
 @pytest.fixture
@@ -73,3 +75,24 @@ def serve(start: Start) -> Start:
         return program, found.group(1)
 
     return run
+
+
+@pytest.fixture
+async def gateway(simulate: Start, start: Start, tmp_path: Path) -> AsyncIterator[Start]:
+    """Start a simulator and a gateway of `workers` workers; no process of it is left at the end."""
+    started: list[Gateway] = []
+
+    async def run(workers: int = 2, **environ: str) -> tuple[Gateway, SimulatedQuestrade]:
+        questrade = await simulate("--persons", "alice", "--seed", "7", "--rate", "200", "--record")
+        settings = {**questrade.environment(tmp_path), **QUICK_DRAIN, "LOG_LEVEL": "debug", **environ}
+        program = await start("serve", "--workers", str(workers), **settings)
+        found = await program.line(r'"url":"(http://[^"]+)"', stream="errors")
+        started.append(Gateway(program, found.group(1)))
+        return started[-1], questrade
+
+    yield run
+    for each in started:
+        if each.program.process.returncode is None:
+            each.program.send(signal.SIGINT)
+            await each.program.ended()
+        await until(lambda each=each: not any(map(alive, each.pids().values())), 10)

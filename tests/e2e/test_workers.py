@@ -2,97 +2,27 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from quotewire.market.quote import Freshness
 from tests.e2e.clients import Key, sent_by
-from tests.e2e.programs import Program, SimulatedQuestrade, Start
+from tests.e2e.programs import SimulatedQuestrade, Start
+from tests.e2e.several import QUICK_DRAIN, Gateway, alive, hello, token, until
 from tests.e2e.watching import Watcher, check_all_received, check_in_sequence
 
 pytestmark = pytest.mark.slow
 
-NAMES = ["AAPL", "MSFT", "SHOP.TO", "RY.TO", "TD.TO", "ENB.TO", "AMZN", "NVDA", "TSLA", "SPY", "QQQ", "XIU.TO"]
 WATCHERS = 16
 ADMIN = "an-admin-token-that-is-long-enough"
-QUICK_DRAIN = {
-    "DRAIN_SPREAD_MS": "500",
-    "QUOTEWIRE_HISTORY_DEPTH": "1000",  # for as long as a busy machine may take to bring a client back
-}
-
-
-class Gateway:
-    """A gateway of several processes, seen through its parent's log."""
-
-    def __init__(self, program: Program, url: str) -> None:
-        self.program = program
-        self.url = url
-
-    def lines(self, event: str) -> list[dict[str, object]]:
-        """What was logged of an event."""
-        parsed = (json.loads(line) for line in self.program.errors if f'"event":"{event}"' in line)
-        return list(parsed)
-
-    def pids(self) -> dict[str, int]:
-        """The newest process of each name."""
-        found: dict[str, int] = {}
-        for line in self.lines("process.started"):
-            assert isinstance(line["pid"], int)
-            found[str(line["who"])] = line["pid"]
-        return found
-
-    def homes(self) -> Counter[str]:
-        """How many clients authenticated with each worker."""
-        return Counter(str(line["process"]) for line in self.lines("client_authenticated"))
-
-    def kill(self, who: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send one process a signal; its pid."""
-        pid = self.pids()[who]
-        os.kill(pid, number)
-        return pid
-
-    async def started_again(self, who: str, times: int = 2) -> None:
-        """Wait until a process of that name has been ready so often."""
-        event = "owner.running" if who == "owner" else "worker.serving"
-        await until(lambda: sum(line["process"] == who for line in self.lines(event)) >= times, 60)
-
-    async def ready(self) -> None:
-        """Wait until quotes can be served live."""
-        async with httpx.AsyncClient(base_url=self.url) as client, asyncio.timeout(30):
-            while (await client.get("/ready")).status_code != 200:
-                await asyncio.sleep(0.05)
-
-    async def ids(self) -> list[int]:
-        """Some symbols."""
-        await self.ready()
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            found = (await client.post("/api-market/symbols/lookup", json={"symbols": NAMES})).json()["data"]
-        return [symbol["symbolId"] for symbol in found.values()]
-
-
-async def until(condition: object, seconds: float = 30.0) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def directory_of(pid: int) -> Path:
@@ -104,27 +34,6 @@ def directory_of(pid: int) -> Path:
 def mode(directory: Path) -> int | None:
     """Who may enter; None when it is not there."""
     return directory.stat().st_mode & 0o777 if directory.exists() else None
-
-
-@pytest.fixture
-async def gateway(simulate: Start, start: Start, tmp_path: Path) -> AsyncIterator[Start]:
-    """Start a simulator and a gateway of `workers` workers; no process of it is left at the end."""
-    started: list[Gateway] = []
-
-    async def run(workers: int = 2, **environ: str) -> tuple[Gateway, SimulatedQuestrade]:
-        questrade = await simulate("--persons", "alice", "--seed", "7", "--rate", "200", "--record")
-        settings = {**questrade.environment(tmp_path), **QUICK_DRAIN, "LOG_LEVEL": "debug", **environ}
-        program = await start("serve", "--workers", str(workers), **settings)
-        found = await program.line(r'"url":"(http://[^"]+)"', stream="errors")
-        started.append(Gateway(program, found.group(1)))
-        return started[-1], questrade
-
-    yield run
-    for each in started:
-        if each.program.process.returncode is None:
-            each.program.send(signal.SIGINT)
-            await each.program.ended()
-        await until(lambda each=each: not any(map(alive, each.pids().values())), 10)
 
 
 @contextlib.asynccontextmanager
@@ -293,19 +202,6 @@ async def test_a_worker_that_hangs_is_replaced(gateway: Start) -> None:
     pid = running.kill("worker 1", signal.SIGSTOP)
     await running.started_again("worker 1")
     assert not alive(pid)
-
-
-async def hello(url: str, token: str) -> ClientConnection:
-    socket = await connect(f"{url.replace('http', 'ws', 1)}/ws", compression=None)
-    await socket.send(json.dumps({"type": "hello", "protocol": 1, "token": token}))
-    assert json.loads(await socket.recv())["type"] == "welcome"
-    return socket
-
-
-async def token(url: str) -> str:
-    async with httpx.AsyncClient(base_url=url) as client:
-        answer = (await client.get("/api-auth/auth/access-token/alice")).json()
-    return str(answer["data"]["accessToken"])
 
 
 async def test_limits_tokens_and_numbers_are_one_gateways(gateway: Start) -> None:
