@@ -80,7 +80,7 @@ class Crowd:
             while len(self.inside) < wanted:
                 await self._one()
 
-    async def only_living(self) -> int:
+    def only_living(self) -> int:
         """Forget those whose connection broke; how many that were."""
         gone = [client for client in self.inside if client.socket.close_code is not None]
         self.inside = [client for client in self.inside if client not in gone]
@@ -102,12 +102,16 @@ async def crowd(gateway: Gateway) -> AsyncIterator[Crowd]:
         await found.leave()
 
 
-async def refused(gateway: Gateway, limit: str) -> float:
-    """How often a limit of a key was reached, in the whole gateway."""
+async def counted(gateway: Gateway, metric: str) -> float:
+    """The sum of a metric over the whole gateway; `metric` is a pattern of name and labels."""
     async with httpx.AsyncClient(base_url=gateway.url) as client:
         metrics = (await client.get("/metrics")).text
-    found = re.search(rf'^quotewire_limits_exceeded_total{{limit="{limit}",scope="key"}} (.*)$', metrics, re.MULTILINE)
-    return float(found.group(1)) if found else 0.0
+    return sum(float(value) for value in re.findall(rf"^{metric} (.*)$", metrics, re.MULTILINE))
+
+
+async def refused(gateway: Gateway, limit: str) -> float:
+    """How often a limit of a key was reached, in the whole gateway."""
+    return await counted(gateway, f'quotewire_limits_exceeded_total{{limit="{limit}",scope="key"}}')
 
 
 async def test_a_key_has_exactly_its_connections_over_all_workers(gateway: Start) -> None:
@@ -168,9 +172,11 @@ async def test_a_killed_worker_frees_what_its_clients_held_and_no_more(gateway: 
         homes = running.homes()
         who = max(homes, key=lambda name: homes[name])
 
+        await asyncio.sleep(0.3)  # what it counted until then is told: a tenth of a second may be lost, no more
         running.kill(who)
         await until(lambda: sum(each.socket.close_code is not None for each in clients.inside) == homes[who])
-        assert await clients.only_living() == homes[who]
+        assert clients.only_living() == homes[who]
+        assert await counted(running, r"quotewire_connections_opened_total\{.*\}") == 12
         await clients.fill(homes[who])
         assert await clients.come(6) == {"too_many_connections": 6}
         for each in clients.inside[-homes[who] :]:

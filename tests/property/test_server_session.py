@@ -69,7 +69,8 @@ class Shell:
         self.binary = dialect.binary
         self.decode = msgspec.msgpack.decode if dialect.binary else msgspec.json.decode
         self.now = 50.0
-        self.session = ServerSession(dialect, LIMITS, now=self.now, first_ping_in_s=20)
+        self.claims: list[int] = []
+        self.session = ServerSession(dialect, LIMITS, now=self.now, first_ping_in_s=20, quota=self)
         self.ended = False
         self.asked: Resolve | None = None
         self.verify: Verify | None = None
@@ -141,7 +142,17 @@ class Shell:
                 down = fate == "unavailable"
                 code = ErrorCode.UPSTREAM_UNAVAILABLE if down else ErrorCode.UNKNOWN_SYMBOL
                 results.append(Resolution(item, code=code, reason="x", retryable=down))
+        before, needs, already = self.session.wanted, self.session.needs(results), len(self.claims)
         self.take(self.session.resolved(results, self.now))
+        claimed = next(iter(self.claims[already:]), 0)
+        # What is reserved beforehand is what is claimed, wherever that is more than before.
+        assert needs == claimed or max(needs, claimed) <= len(before)
+
+    def command(self, now: float) -> None:
+        """The quota of a connection that shares nothing, and remembers what it was asked for."""
+
+    def claim(self, symbols: int) -> None:
+        self.claims.append(symbols)
 
     def take(self, effects: list[Effect]) -> None:
         for effect in effects:

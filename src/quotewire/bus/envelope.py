@@ -175,6 +175,12 @@ class Readings(Message, tag="readings", frozen=True):
     readings: list[Reading]
 
 
+class Counted(Message, tag="counted", frozen=True):
+    """Numbers of a node that grew; all others are as it said last."""
+
+    readings: list[Reading]
+
+
 class Left(Message, tag="left", frozen=True):
     """Clients hold so much less."""
 
@@ -189,7 +195,7 @@ class Reported(Message, tag="reported", frozen=True):
 
 
 FromOwner = Welcome | CaughtUp | Updates | Told | Answer | Collect | Beat | Refused
-FromNode = Hello | Holds | Want | Ask | Readings | Left | Reported | Beat
+FromNode = Hello | Holds | Want | Ask | Readings | Counted | Left | Reported | Beat
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _from_owner: "msgspec.msgpack.Decoder[FromOwner]" = msgspec.msgpack.Decoder(FromOwner)

@@ -257,6 +257,8 @@ class Publisher:
                 self._tally.put(member.node, readings)
                 self._collecting.get(number, set()).discard(member.node)
                 self._collected.set()
+            case e.Counted(readings=readings):
+                self._tally.grow(member.node, readings)
             case e.Left(held=held):
                 self._admissions.leave(member.node, held, self._loop.time())
             case e.Holds(held=held):

@@ -110,6 +110,9 @@ class Sink(Protocol):
     def readings(self) -> Sequence[Reading]:
         """The numbers of this node."""
 
+    def counters(self) -> Sequence[Reading]:
+        """Those of them that only grow, read in no time: they are told often, and outlive a node that is killed."""
+
     def held(self) -> Sequence[Held]:
         """All that the clients of this node hold of what addresses and keys may have; from now on it counts."""
 

@@ -5,6 +5,7 @@ told as stale in a count that no owner ever uses, so that no client can take the
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ from quotewire.wire.messages import UpstreamState
 
 SILENT_TICKS: Final = 7
 """Ticks of `BEAT_S` without a word from the owner: longer than an owner that stood still may live on (`FENCE_S`)."""
+
+COUNTED_S: Final = 0.1
+"""Between two looks at what has grown: so much of its counting, at most, dies with a node that is killed."""
 
 RETRY_S: Final = 0.1
 ASK_S: Final = 10.0
@@ -91,7 +95,7 @@ class Subscriber:
 
     async def run(self) -> None:
         """Stay connected until cancelled. Raises BusError when the owner refuses this node or speaks garbage."""
-        ticking = asyncio.create_task(self._tick(), name="bus tick")
+        ticking = asyncio.gather(self._tick(), self._tell_counters())
         try:
             while True:
                 await self._connected_once()
@@ -103,7 +107,8 @@ class Subscriber:
             if self._wire is not None:
                 self._say_numbers(self._wire, 0)  # the last ones stay in the gateway's sums
                 self._wire.close()
-            await asyncio.gather(ticking, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
 
     async def _connected_once(self) -> None:
         """Connect, and return when that is over."""
@@ -131,6 +136,21 @@ class Subscriber:
                 self._say_numbers(self._wire, 0)
             else:
                 self._wire.send(beat)
+
+    async def _tell_counters(self) -> None:
+        told: dict[tuple[str, tuple[str, ...]], float] = {}
+        wire: Wire | None = None
+        while True:
+            await asyncio.sleep(COUNTED_S)
+            if self._link not in (Link.CATCHING_UP, Link.LIVE) or self._wire is None:
+                continue
+            if self._wire is not wire:
+                wire, told = self._wire, {}
+            now = {(each.name, each.labels): each for each in self._sink.counters()}
+            grown = [each for key, each in now.items() if told.get(key) != each.value]
+            if grown and not wire.blocked:
+                told.update({(each.name, each.labels): each.value for each in grown})
+                wire.send(e.frame(e.Counted(readings=grown)))
 
     # --- the link ---
 

@@ -28,6 +28,11 @@ class Tally:
         """What a node counts now. Readings the catalogue does not know, or not with these labels, are left out."""
         self._by_node[node] = {Key(each.name, each.labels): each.value for each in readings if _is_known(each)}
 
+    def grow(self, node: int, readings: Iterable[Reading]) -> None:
+        """Some of what a node counts has grown."""
+        known = self._by_node.setdefault(node, {})
+        known.update({Key(each.name, each.labels): each.value for each in readings if _is_known(each)})
+
     def retire(self, node: int) -> None:
         """A node is gone: its counters are kept, its gauges are not."""
         for key, value in self._by_node.pop(node, {}).items():

@@ -7,6 +7,32 @@ from quotewire.edge.services import Services
 from quotewire.telemetry.catalogue import Sample
 
 
+def counters(services: Services) -> list[Sample]:
+    """What this process alone counts and what only grows, as far as that is read in no time."""
+    gate, hub = services.gate, services.hub.counters()
+    plain = {
+        "quotewire_messages_received_total": gate.messages_in,
+        "quotewire_messages_sent_total": gate.messages_out + hub["deliveries"],
+        "quotewire_bytes_sent_total": gate.bytes_out + hub["bytes"],
+        "quotewire_updates_total": hub["updates"],
+        "quotewire_deliveries_total": hub["deliveries"],
+        "quotewire_updates_stale_total": hub["updates_stale"],
+    }
+    labelled = (
+        ("quotewire_connections_opened_total", gate.opened),
+        ("quotewire_connections_refused_total", gate.refused),
+        ("quotewire_connections_closed_total", gate.closed),
+        ("quotewire_closes_sent_total", gate.closing),
+        ("quotewire_errors_sent_total", gate.errors),
+    )
+    return [
+        *(Sample(name, float(value)) for name, value in plain.items()),
+        *(Sample(name, float(count), (str(label),)) for name, counts in labelled for label, count in counts.items()),
+        *(Sample("quotewire_limits_exceeded_total", float(count), of) for of, count in gate.limiter.refused.items()),
+        *(Sample("quotewire_drain_clients_total", float(gate.drain.ways[way]), (way,)) for way in WAYS),
+    ]
+
+
 def samples(services: Services) -> list[Sample]:
     """Every metric of this process, read now."""
     gate, hub, upstream = services.gate, services.hub.stats(), services.upstream
@@ -16,14 +42,8 @@ def samples(services: Services) -> list[Sample]:
         "quotewire_uptime_seconds": services.uptime_s(),
         "quotewire_ready": float(not unready(services)),
         "quotewire_connections": len(gate.connections),
-        "quotewire_messages_received_total": gate.messages_in,
-        "quotewire_messages_sent_total": gate.messages_out + hub["deliveries"],
-        "quotewire_bytes_sent_total": gate.bytes_out + hub["bytes"],
-        "quotewire_updates_total": hub["updates"],
-        "quotewire_deliveries_total": hub["deliveries"],
         "quotewire_updates_skipped_total": hub["updates_skipped"],
         "quotewire_updates_gapped_total": hub["updates_gapped"],
-        "quotewire_updates_stale_total": hub["updates_stale"],
         "quotewire_clients_waiting": hub["clients_waiting"],
         "quotewire_clients_apart": hub["clients_apart"],
         "quotewire_updates_waiting": hub["updates_waiting"],
@@ -37,27 +57,18 @@ def samples(services: Services) -> list[Sample]:
         "quotewire_upstream_connected": float(upstream.state.state == CONNECTED),
         "quotewire_client_reports_total": services.reports.reports,
     }
-    read = [Sample(name, float(value)) for name, value in plain.items()]
+    read = [*counters(services), *(Sample(name, float(value)) for name, value in plain.items())]
     labelled = (
-        ("quotewire_connections_opened_total", gate.opened),
-        ("quotewire_connections_refused_total", gate.refused),
-        ("quotewire_connections_closed_total", gate.closed),
-        ("quotewire_closes_sent_total", gate.closing),
-        ("quotewire_errors_sent_total", gate.errors),
         ("quotewire_upstream", upstream.counters()),
         ("quotewire_client_reported_total", services.reports.totals),
         ("quotewire_persons", {"true": active, "false": len(persons) - active}),
     )
     for name, counts in labelled:
         read += [Sample(name, float(value), (str(label),)) for label, value in counts.items()]
-    for (limit, scope), count in gate.limiter.refused.items():
-        read.append(Sample("quotewire_limits_exceeded_total", float(count), (limit, scope)))
     for scope, accounts in (("ip", gate.limiter.addresses), ("key", gate.limiter.keys)):
         read.append(Sample("quotewire_limit_accounts", float(len(accounts)), (scope,)))
     for phase in Phase:
         read.append(Sample("quotewire_drain_phase", float(gate.drain.phase is phase), (phase.value,)))
-    for way in WAYS:
-        read.append(Sample("quotewire_drain_clients_total", float(gate.drain.ways[way]), (way,)))
     read += [Sample(reading.name, float(reading.value), reading.labels) for reading in upstream.readings()]
     latency = services.reports.mean_latency_ms()
     return read if latency is None else [*read, Sample("quotewire_client_latency_milliseconds", latency)]

@@ -255,7 +255,7 @@ class ServerSession:
     def needs(self, resolutions: Sequence[Resolution]) -> int:
         """How many symbols the client will want in all once `resolved` is told these; 0 when it will add none."""
         command, wanted = self._resolving, self.wanted
-        if command is None or isinstance(command, Remove):
+        if self.phase is not Phase.LIVE or command is None or isinstance(command, Remove):
             return 0
         found = {each.symbol_id for each in self._kept(resolutions) if each.code is None}
         total = len(found) if isinstance(command, Replace) else len(wanted.union(found))

@@ -15,7 +15,7 @@ from quotewire import app
 from quotewire.bus.envelope import Reading, TokenView
 from quotewire.bus.subscriber import Subscriber
 from quotewire.edge.auth import ClientTokens
-from quotewire.edge.samples import samples
+from quotewire.edge.samples import counters, samples
 from quotewire.edge.services import Services
 from quotewire.edge.shares import SharedLimiter
 from quotewire.errors import BusError
@@ -66,6 +66,12 @@ class Node:
         if self.services is None:
             return []
         return [Reading(each.name, each.value, each.labels) for each in samples(self.services)]
+
+    def counters(self) -> list[Reading]:
+        """Those of them that only grow."""
+        if self.services is None:
+            return []
+        return [Reading(each.name, each.value, each.labels) for each in counters(self.services)]
 
     def held(self) -> list[Held]:
         """All that clients hold of what addresses and keys may have."""

@@ -59,6 +59,9 @@ class Memory:
     def readings(self) -> Sequence[Reading]:
         return self.numbers
 
+    def counters(self) -> Sequence[Reading]:
+        return [each for each in self.numbers if each.name.endswith("_total")]
+
     def held(self) -> Sequence[Held]:
         return self.held_now
 

@@ -318,6 +318,28 @@ async def test_numbers_of_all_nodes_are_one_gateways(bus: Bus) -> None:
     assert (await read())["quotewire_messages_sent_total"] == 7
 
 
+async def test_what_a_killed_node_counted_is_known_to_its_last_moments(bus: Bus) -> None:
+    owner, _ = await bus.owner()
+    memory = Memory(numbers=[Reading("quotewire_messages_sent_total", 3), Reading("quotewire_connections", 1)])
+    node, other = await bus.node(1, memory), await bus.node(2)
+    memory.numbers[0] = Reading("quotewire_messages_sent_total", 4)
+    await until(lambda: sent(owner) == 4)
+    began = time.monotonic()
+    memory.numbers[0] = Reading("quotewire_messages_sent_total", 5)
+    await until(lambda: sent(owner) == 5)
+    assert time.monotonic() - began < 0.9, "it was told with the beat"
+
+    node.subscriber._say_numbers = lambda wire, number: None  # type: ignore[method-assign]  # killed: no last word
+    node.task.cancel()
+    await until(lambda: owner.publisher.readings()[3].value == 1)
+    assert {each.name: each.value for each in await other.subscriber.samples()}["quotewire_messages_sent_total"] == 5
+
+
+def sent(owner: Owner) -> float:
+    """Messages sent, as the owner knows without asking."""
+    return {each.name: each.value for each in owner.publisher._tally.total()}.get("quotewire_messages_sent_total", 0.0)
+
+
 # --- owners that end ---
 
 

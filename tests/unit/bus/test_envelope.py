@@ -51,6 +51,7 @@ FROM_NODE: list[e.FromNode] = [
     e.Want(added=[1], removed=[2]),
     e.Ask(number=1, question=e.Question.RESOLVE, arguments=[["AAPL"], [8049]]),
     e.Readings(number=0, readings=[e.Reading("quotewire_connections", 3.0)]),
+    e.Counted(readings=[e.Reading("quotewire_errors_sent_total", 3.0, ("rate_limited",))]),
     e.Left(held=[HELD]),
     e.Reported(client="a", counts={"uptime": 1.0}),
     e.Beat(),

@@ -30,6 +30,16 @@ def test_a_total_does_not_shrink_when_a_node_is_gone() -> None:
     assert total(tally) == {SENT: 8, OPEN: 1}
 
 
+def test_what_grew_is_kept_and_the_rest_is_as_before() -> None:
+    tally = Tally()
+    tally.grow(1, [Reading(SENT, 1)])
+    tally.put(1, [Reading(SENT, 5), Reading(OPEN, 2)])
+    tally.grow(1, [Reading(SENT, 9), Reading("unheard_of", 1)])
+    assert total(tally) == {SENT: 9, OPEN: 2}
+    tally.retire(1)
+    assert total(tally) == {SENT: 9}
+
+
 def test_labels_are_kept_apart() -> None:
     tally = Tally()
     closed = "quotewire_connections_closed_total"
