@@ -78,8 +78,8 @@ MUTANTS: Final = (
     Mutant(
         "halted_is_called_live",
         "market/freshness.py",
-        "    if is_halted:\n        return Freshness.HALTED\n    return Freshness.LIVE",
-        "    return Freshness.LIVE",
+        "    return _HALTED if is_halted else _LIVE",
+        "    return _LIVE",
         ("H1",),
     ),
     Mutant(
@@ -92,8 +92,8 @@ MUTANTS: Final = (
     Mutant(
         "every_stream_leads",
         "upstream/tape.py",
-        "            if heard is Heard.NEW or is_polled:\n",
-        "            if True:\n",
+        "        if heard is Heard.NEW or is_polled:\n",
+        "        if True:\n",
         ("Q",),
     ),
     Mutant(
@@ -172,8 +172,8 @@ MUTANTS: Final = (
     Mutant(
         "a_silent_stream_is_never_looked_after",
         "upstream/patrol.py",
-        "            for effect in guard.step(moment.mono, moment.market):\n",
-        "            for effect in ():\n",
+        "        for effect in guard.step(moment.mono, moment.market):\n",
+        "        for effect in ():\n",
         ("R1", "G"),
     ),
     Mutant(

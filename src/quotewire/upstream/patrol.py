@@ -68,8 +68,10 @@ class Patrol:
         """A stream came up, went down or carries other symbols."""
         self._guard(session.person).follow(session.carried, is_live=session.is_live, now=now)
 
-    def round(self, group: asyncio.TaskGroup) -> None:
-        """Look at every stream, if it is time; whether the machine slept is looked at each time."""
+    async def round(self, group: asyncio.TaskGroup) -> None:
+        """Look at every stream, if it is time, one after another with a turn for everything else in between. Whether
+        the machine slept is looked at each time.
+        """
         moment = self._now()
         self._notice_sleep(moment)
         if moment.mono < self._next:
@@ -78,15 +80,20 @@ class Patrol:
         self.repairing &= self._fleet.carried
         for person in self._guards.keys() - self._fleet.sessions.keys():
             del self._guards[person]
-        for person, session in self._fleet.sessions.items():
-            guard = self._guard(person)
-            session.tell(guard.watchdog.silence(moment.market))
-            for effect in guard.step(moment.mono, moment.market):
-                if isinstance(effect, CheckByQuote):
-                    group.create_task(self._check(session, guard, effect.symbol_ids), name="check silent symbols")
-                else:
-                    self._mend(session, effect)
+        for person, session in list(self._fleet.sessions.items()):
+            await asyncio.sleep(0)
+            if self._fleet.sessions.get(person) is session:
+                self._look_at(session, group, self._now())
         self._doubt()
+
+    def _look_at(self, session: StreamSession, group: asyncio.TaskGroup, moment: Moment) -> None:
+        guard = self._guard(session.person)
+        session.tell(guard.watchdog.silence(moment.market))
+        for effect in guard.step(moment.mono, moment.market):
+            if isinstance(effect, CheckByQuote):
+                group.create_task(self._check(session, guard, effect.symbol_ids), name="check silent symbols")
+            else:
+                self._mend(session, effect)
 
     def _doubt(self) -> None:
         """Symbols of streams whose silence nobody can explain, because REST does not answer either, are not trusted."""

@@ -35,6 +35,7 @@ from quotewire.upstream.world import REAL, World
 from quotewire.wire.messages import UpstreamState
 
 PASS_S: Final = 1.0  # between two looks at everything
+JUDGED_AT_ONCE: Final = 100  # symbols
 STOOD_STILL_S: Final = 3.0  # without a look for so long, this process did not run
 FORGET_S: Final = 600.0  # after this, a symbol on no road is dropped from the book
 CLOSE_S: Final = 1.5
@@ -181,12 +182,13 @@ class Upstream:
         """Once a second: persons come and go, lingering ends, freshness ages, failed persons get another chance."""
         while True:
             try:
-                self._look()
+                await self._look()
             except QuotewireError as error:
                 log.error("%s", error, extra={"event": "upstream.trouble", "reason": error.code})
             await asyncio.sleep(PASS_S)
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
+        """In bites, with a turn for everything else in between: many symbols take some milliseconds."""
         assert self._group is not None
         now = self._world.monotonic()
         self._notice(self._clock.now())
@@ -194,9 +196,13 @@ class Upstream:
         for symbol_id in [i for i, until in self._lingering.items() if until <= now]:
             del self._lingering[symbol_id]
         self._fleet.want(self._wanted, self._lingering.keys())
-        self._patrol.round(self._group)
+        await self._patrol.round(self._group)
         self._backfill.round(self._tape.gaps(), self._group)
-        self._emit(self._tape.judge_all(self._clock.now()))
+        self._emit(self._tape.due(self._clock.now()))
+        symbol_ids = self._tape.symbols()
+        for at in range(0, len(symbol_ids), JUDGED_AT_ONCE):
+            await asyncio.sleep(0)
+            self._emit(self._tape.judge(symbol_ids[at : at + JUDGED_AT_ONCE], self._clock.now()))
         self._tape.forget(set(self._tape.idle(now - FORGET_S)) - self._wanted)
         self._announce()
 

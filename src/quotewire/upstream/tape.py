@@ -270,11 +270,18 @@ class Tape:
             self._advance(changed, self._line(patch.symbol_id), patch, moment, self._phases_at(moment))
         return changed
 
-    def judge_all(self, moment: Moment) -> list[Quote]:
-        """Judge every symbol anew; the quotes that changed by the mere passing of time."""
-        changed = self.due(moment)
+    def symbols(self) -> list[int]:
+        """All symbols of which anything is known."""
+        return list(self._lines)
+
+    def judge(self, symbol_ids: Iterable[int], moment: Moment) -> list[Quote]:
+        """Judge these anew, those that are known; the quotes that changed by the mere passing of time."""
+        changed: list[Quote] = []
         phases = self._phases_at(moment)
-        for symbol_id, line in self._lines.items():
+        for symbol_id in symbol_ids:
+            line = self._lines.get(symbol_id)
+            if line is None:
+                continue
             is_open = phases[line.exchange] is not MarketPhase.CLOSED
             if line.was_open and not is_open and line.road is not Road.UP:
                 line.close_seen = False

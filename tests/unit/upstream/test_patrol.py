@@ -98,7 +98,7 @@ class Bench:
                 if speaking:
                     self.speak(*speaking)
                 async with asyncio.TaskGroup() as group:
-                    self.patrol.round(group)
+                    await self.patrol.round(group)
 
         virtual.run(rounds())
 
@@ -131,7 +131,7 @@ def test_a_symbol_with_nothing_to_say_is_left_in_peace() -> None:
 
 
 def labels(bench: Bench) -> set[Freshness]:
-    bench.tape.judge_all(bench.moment())
+    bench.tape.judge(bench.tape.symbols(), bench.moment())
     return {quote.freshness for each in bench.carried if (quote := bench.tape.book.get(each))}
 
 

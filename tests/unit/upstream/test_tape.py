@@ -45,8 +45,8 @@ def test_a_lost_stream_makes_its_quotes_stale_at_once_and_a_new_one_recovering_u
 def test_the_passing_of_time_makes_a_live_quote_quiet(tape: Tape) -> None:
     tape.streamed("alice", [patch()], moment(0))
 
-    assert tape.judge_all(moment(1)) == []
-    assert freshness(tape.judge_all(moment(120))) == [Freshness.QUIET]
+    assert tape.judge(tape.symbols(), moment(1)) == []
+    assert freshness(tape.judge(tape.symbols(), moment(120))) == [Freshness.QUIET]
 
 
 def test_polled_quotes_are_never_live(tape: Tape) -> None:
@@ -54,7 +54,7 @@ def test_polled_quotes_are_never_live(tape: Tape) -> None:
 
     assert not quote.tradable
     assert tape.road(1) is Road.POLLING
-    assert freshness(tape.judge_all(moment(90))) == [Freshness.STALE]
+    assert freshness(tape.judge(tape.symbols(), moment(90))) == [Freshness.STALE]
 
 
 def test_a_check_of_a_streamed_symbol_does_not_change_its_road(tape: Tape) -> None:
@@ -68,15 +68,15 @@ def test_a_closed_market_closes_its_quotes(tape: Tape) -> None:
     evening = OPEN.replace(hour=19, minute=59, second=59)
     tape.streamed("alice", [patch()], moment(0, evening))
 
-    assert freshness(tape.judge_all(moment(2, evening))) == [Freshness.CLOSED]
+    assert freshness(tape.judge(tape.symbols(), moment(2, evening))) == [Freshness.CLOSED]
 
 
 def test_a_quote_from_before_an_outage_over_the_close_is_not_called_closed(tape: Tape) -> None:
     evening = OPEN.replace(hour=19, minute=59, second=50)
     tape.streamed("alice", [patch()], moment(0, evening))
     tape.turn([1], Road.DOWN, moment(1, evening))
-    tape.judge_all(moment(2, evening))
-    tape.judge_all(moment(20, evening))
+    tape.judge(tape.symbols(), moment(2, evening))
+    tape.judge(tape.symbols(), moment(20, evening))
     quote = tape.book.get(1)
     assert quote is not None
     assert quote.freshness is Freshness.STALE
@@ -196,5 +196,5 @@ def test_what_waited_while_the_process_stood_still_is_not_called_live_until_it_h
     tape.stood_still(moment(20))
 
     assert freshness(tape.streamed("alice", [patch(volume=2)], moment(20))) == [Freshness.RECOVERING]
-    assert freshness(tape.judge_all(moment(21))) == []
+    assert freshness(tape.judge(tape.symbols(), moment(21))) == []
     assert freshness(tape.streamed("alice", [patch(volume=3)], moment(22.1))) == [Freshness.LIVE]
