@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from quotewire.hub.client import Send
 from quotewire.hub.hub import Delivery, Hub
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
@@ -31,6 +32,10 @@ def messages(data: bytes) -> list[dict[str, Any]]:
     return found
 
 
+def _write(client: "FakeClient", data: bytes) -> int | None:
+    return client.write(data)
+
+
 class FakeClient:
     """A connection that remembers each write. One that is `blocked` may be written to all the same, as sockets are."""
 
@@ -40,6 +45,8 @@ class FakeClient:
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
         self.write: Callable[[bytes], int | None] = self.take
+        self.send: Send = _write
+        self.sink: Any = self
         self.blocked = False
         self.writes: list[bytes] = []
         self.read = 0

@@ -6,12 +6,12 @@ writes to the transport, and `HttpProtocol` tells what becomes of it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from quotewire.edge.gate import NATIVE, Gate
 from quotewire.edge.limits import Seat
-from quotewire.edge.sockets import bound_unsent, discard
+from quotewire.edge.sockets import bound_unsent, discard, hand
 from quotewire.wire.codec import Form, message_frame, quotes_frame
 from quotewire.wire.codes import CLOSES, CloseCode
 from quotewire.wire.commands import Add, Resolution
@@ -20,6 +20,7 @@ from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import Position
 
 if TYPE_CHECKING:
+    from quotewire.hub.client import Send
     from quotewire.hub.lane import Lane
     from quotewire.hub.outbox import Outbox
 
@@ -59,7 +60,8 @@ class EventStream:
         self.ended = asyncio.Event()
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], int | None] = discard
+        self.send: Send = discard
+        self.sink: Any = None
 
     # --- from the first event to the last ---
 
@@ -69,7 +71,7 @@ class EventStream:
         """The head is written: tell what was found, what was missed since `positions`, and go live."""
         self._transport = transport
         self._gate.enter(self)
-        self.write = transport.write
+        self.send, self.sink = hand, transport
         bound_unsent(transport)
         self._given = positions
         self._ids = tuple(dict.fromkeys(each.symbol_id for each in found if each.code is None))
@@ -98,7 +100,7 @@ class EventStream:
         if self._transport is None:
             return
         self._transport = None
-        self.write = discard
+        self.send, self.sink = discard, None
         self.ended.set()
         try:
             self._gate.hub.detach(self)
@@ -212,7 +214,7 @@ class EventStream:
     def _send(self, data: bytes) -> None:
         self._gate.messages_out += 1
         self._gate.bytes_out += len(data)
-        self.write(data)
+        self.send(self.sink, data)
 
     def _who(self) -> dict[str, str]:
         return {"connection_id": self.connection_id, "address": self.address, "dialect": self.form.name.lower()}

@@ -7,12 +7,13 @@ go from the hub straight to `transport.write`; nothing of them passes through he
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from quotewire.edge.gate import Admitted, Gate
-from quotewire.edge.sockets import bound_unsent, direct, discard
+from quotewire.edge.sockets import bound_unsent, direct, discard, hand
 from quotewire.errors import UnauthorizedError
+from quotewire.hub.client import Send
 from quotewire.hub.lane import Lane
 from quotewire.hub.outbox import Outbox
 from quotewire.resilience.accounts import Exceeded, Limit
@@ -99,7 +100,8 @@ class Connection(asyncio.Protocol):
         "lane",
         "outbox",
         "seat",
-        "write",
+        "send",
+        "sink",
     )
 
     def __init__(
@@ -129,7 +131,8 @@ class Connection(asyncio.Protocol):
         # The hub's: where this client's updates go, and what writes them.
         self.lane: Lane | None = None
         self.outbox: Outbox | None = None
-        self.write: Callable[[bytes], int | None] = discard
+        self.send: Send = discard
+        self.sink: Any = None
         self._socket: socket.socket | None = None
 
     # --- asyncio.Protocol ---
@@ -139,7 +142,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         bound_unsent(self._transport)
         self._socket = direct(self._transport)
-        self.write = self._transport.write if self._socket is None else self._socket.send
+        if self._socket is not None:
+            self.send, self.sink = socket.socket.send, self._socket
+        else:
+            self.send, self.sink = hand, self._transport
         self._gate.enter(self)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("client connected", extra={"event": "client_connected", **self._who()})
@@ -189,15 +195,15 @@ class Connection(asyncio.Protocol):
         """The socket takes no more: the hub holds back what this client is owed until it does."""
         if self._blocked_at is None:
             self._blocked_at = self._loop.time()
-        if self._transport is not None and self.write is not discard:
-            self._gate.hub.rewire(self, self._transport.write)
+        if self._transport is not None and self.send is not discard:
+            self._gate.hub.rewire(self, hand, self._transport)
         self._gate.hub.block(self)
 
     def resume_writing(self) -> None:
         """The socket takes data again."""
         self._blocked_at = None
-        if self._socket is not None and self.write is not discard:
-            self._gate.hub.rewire(self, self._socket.send)
+        if self._socket is not None and self.send is not discard:
+            self._gate.hub.rewire(self, socket.socket.send, self._socket)
         self._gate.hub.unblock(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -209,7 +215,7 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self._session.gone()
         self._transport = None
-        self.write = discard
+        self.send, self.sink = discard, None
         if self._socket is not None:
             self._socket.detach()
             self._socket = None

@@ -1,7 +1,7 @@
 """What the hub needs of a connection."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quotewire.wire.codec import Form
 from quotewire.wire.messages import UpstreamState
@@ -10,16 +10,18 @@ if TYPE_CHECKING:
     from quotewire.hub.lane import Lane
     from quotewire.hub.outbox import Outbox
 
-Write = Callable[[bytes], int | None]
-"""Writes, and tells how much of it was; None: all is seen to. Raises OSError where nothing was written."""
+Send = Callable[[Any, bytes], int | None]
+"""Writes to a sink, and tells how much of it was; None: all is seen to. Raises OSError where nothing was written."""
 
 
 class Client(Protocol):
     """One client. `lane` and `outbox` are the hub's own marks: at most one of them is set."""
 
     form: Form
-    write: Write
-    """To be changed by `Hub.rewire` once it is attached."""
+    send: Send
+    sink: Any
+    """What `send` writes to. Apart, so that many clients with the same `send` are written to in one go; both are to be
+    changed by `Hub.rewire` once the client is attached."""
 
     lane: "Lane | None"
     outbox: "Outbox | None"
@@ -33,7 +35,7 @@ class Client(Protocol):
         """Whether its socket takes nothing now."""
 
     def write_rest(self, data: bytes, sent: int) -> None:
-        """See to what `write` has left of `data`, before anything else is written."""
+        """See to what `send` has left of `data`, before anything else is written."""
 
     def failed(self, where: str, error: Exception) -> None:
         """Our own code raised while it served this client."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from quotewire.hub import joining
-from quotewire.hub.client import Client, Write
+from quotewire.hub.client import Client, Send
 from quotewire.hub.joining import Joined
 from quotewire.hub.seats import Seats
 from quotewire.hub.wants import added, removed
@@ -121,9 +121,9 @@ class Hub:
         """Write at once what `client` is owed, if its socket takes it: nothing of it may follow what comes next."""
         self._seats.pay_before(client, (), self._clock(), leaving=True)
 
-    def rewire(self, client: Client, write: Write) -> None:
-        """The client is written to by `write` from now on."""
-        client.write = write
+    def rewire(self, client: Client, send: Send, sink: object = None) -> None:
+        """The client is written to by `send`, to that sink, from now on."""
+        client.send, client.sink = send, sink
         if client.lane is not None:
             client.lane.rewire()
 

@@ -4,9 +4,11 @@ A lane holds what was published since its last flush as frames that all lanes of
 what nobody else wants has a lane to itself. Only clients that keep up are in lanes; see `outbox` for the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from typing import Any
 
-from quotewire.hub.client import Client, Write
+from quotewire.hub.client import Client, Send
 from quotewire.hub.wants import Wants
 from quotewire.wire.codec import Form, skipped_frame
 
@@ -22,10 +24,45 @@ class Tally:
         self.frames = self.bytes = self.gapped = self.skipped = 0
 
 
+class Wiring:
+    """How so many clients are written to, as they are now."""
+
+    __slots__ = ("roster", "send", "sinks")
+
+    def __init__(self, clients: Iterable[Client]) -> None:
+        self.roster = tuple(clients)
+        sends = {client.send for client in self.roster}
+        self.send: Send = sends.pop() if len(sends) == 1 else _each_its_own
+        self.sinks: tuple[Any, ...] = tuple(
+            (client.send, client.sink) if self.send is _each_its_own else client.sink for client in self.roster
+        )
+
+    def write(self, data: bytes) -> int:
+        """Write the same to all; how many they are. A thousand calls, and none of them made by a line of Python."""
+        sent: list[int | Exception | None] = []
+        left = iter(self.sinks)
+        while len(sent) < len(self.sinks):
+            try:
+                sent.extend(map(self.send, left, repeat(data)))
+            except Exception as error:  # noqa: BLE001  the others are owed theirs; `written` sees to this one
+                sent.append(error)
+        size = len(data)
+        if sent.count(size) != len(sent):
+            for client, told in zip(self.roster, sent, strict=True):
+                if told != size:
+                    written(client, data, told)
+        return len(sent)
+
+
+def _each_its_own(wired: tuple[Send, Any], data: bytes) -> int | None:
+    send, sink = wired
+    return send(sink, data)
+
+
 class Lane:
     """The frames owed to its members since the last flush."""
 
-    __slots__ = ("_only", "_wired", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
+    __slots__ = ("_send", "_sink", "_wiring", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
 
     def __init__(self, key: LaneKey) -> None:
         self.form, self.gaps, self.wants = key
@@ -34,10 +71,11 @@ class Lane:
         self.append = self.run.append
         self.slots: dict[int, bytes] | None = None  # of the symbols wanted in latest mode; never replaced once made
         self.late: dict[Client, int] | None = None  # who came after so many frames of the run
-        # The members' `write`, and the members in the same order; None: to be gathered anew. So no member itself is
-        # touched where all goes well: of a thousand of them hardly one is still in the processor's cache.
-        self._wired: tuple[tuple[Write, ...], tuple[Client, ...]] | None = None
-        self._only: Write | None = None  # the `write` of a lane's only member, once it is wired
+        # How the members are written to; None: to be found out anew. So no member itself is touched where all goes
+        # well: of a thousand of them hardly one is still in the processor's cache.
+        self._wiring: Wiring | None = None
+        self._send: Send | None = None  # of a lane's only member, once that is known
+        self._sink: Any = None
 
     @property
     def key(self) -> LaneKey:
@@ -94,14 +132,14 @@ class Lane:
         return skipped, frames
 
     def rewire(self) -> None:
-        """A member's `write` is another now."""
-        self._wired = self._only = None
+        """A member is written to in another way now."""
+        self._wiring = self._send = self._sink = None
 
-    def _wire(self) -> tuple[tuple[Write, ...], tuple[Client, ...]]:
-        writes = tuple(client.write for client in self.members)
-        self._only = writes[0] if len(writes) == 1 else None
-        self._wired = writes, tuple(self.members)
-        return self._wired
+    def _wire(self) -> Wiring:
+        wiring = self._wiring = Wiring(self.members)
+        if len(wiring.roster) == 1:
+            self._send, self._sink = wiring.send, wiring.sinks[0]
+        return wiring
 
     def empty_slots(self, tally: Tally, repeats: Mapping[int, int]) -> None:
         """A window is over: what is in the slots goes to the end of the run."""
@@ -122,18 +160,20 @@ class Lane:
             self._flush_late(data, tally)
             return len(self.members)
         run.clear()
-        wired = self._wired or self._wire()
-        if self._only is None:
-            return _write_all(wired, data, count, tally)
-        size = len(data)
+        wiring = self._wiring or self._wire()
+        send, size = self._send, len(data)
+        if send is None:
+            tally.frames += count * len(wiring.roster)
+            tally.bytes += size * len(wiring.roster)
+            return wiring.write(data)
         tally.frames += count
         tally.bytes += size
         try:
-            sent: int | Exception | None = self._only(data)
+            sent: int | Exception | None = send(self._sink, data)
         except Exception as error:  # noqa: BLE001  others are owed theirs; `written` sees to this one
             sent = error
         if sent != size:
-            written(wired[1][0], data, sent)
+            written(wiring.roster[0], data, sent)
         return 1
 
     def _flush_late(self, data: bytes, tally: Tally) -> None:
@@ -153,26 +193,10 @@ class Lane:
             write_to(client, owed)
 
 
-def _write_all(wired: tuple[tuple[Write, ...], tuple[Client, ...]], data: bytes, frames: int, tally: Tally) -> int:
-    """Write the same to all of these: so many frames; how many writes that were."""
-    writes, roster = wired
-    size, members = len(data), len(writes)
-    tally.frames += frames * members
-    tally.bytes += size * members
-    for at, write in enumerate(writes):
-        try:
-            sent: int | Exception | None = write(data)
-        except Exception as error:  # noqa: BLE001  the others are owed theirs; `written` sees to this one
-            sent = error
-        if sent != size:
-            written(roster[at], data, sent)  # who takes no more leaves the lane on the spot
-    return members
-
-
 def write_to(client: Client, data: bytes) -> None:
     """Write to one client; whatever comes of that is its own."""
     try:
-        sent: int | Exception | None = client.write(data)
+        sent: int | Exception | None = client.send(client.sink, data)
     except Exception as error:  # noqa: BLE001  others are owed theirs; `written` sees to this one
         sent = error
     if sent != len(data):

@@ -235,10 +235,10 @@ async def test_a_defect_in_one_stream_ends_that_stream_alone(edge: EdgeGateway) 
         await until(lambda: len(edge.gate.connections) == 2)
         victim = next(c for c in edge.gate.connections if isinstance(c, events_module.EventStream) and c._ids == (1,))
 
-        def fail(data: bytes) -> None:
+        def fail(sink: object, data: bytes) -> None:
             raise RuntimeError("mine")
 
-        victim.write = fail
+        edge.gate.hub.rewire(victim, fail)
         edge.publish(1, 2)
         await broken.until_end()
         await healthy.until_seen(2, 1)

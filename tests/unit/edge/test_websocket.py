@@ -12,6 +12,7 @@ from quotewire.edge import websocket
 from quotewire.edge.gate import NATIVE, PLAIN, Admitted
 from quotewire.edge.limits import Seat
 from quotewire.edge.services import Services
+from quotewire.edge.sockets import hand
 from quotewire.edge.websocket import Connection
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.dialect import Dialect
@@ -227,7 +228,7 @@ async def test_a_connection_that_is_lost_leaves_nothing_and_takes_no_more(servic
     connection.data_received(text({"type": "subscribe", "ids": [2]}))
     connection.connection_lost(None)
     await turns()
-    connection.write(b"nothing")
+    connection.send(connection.sink, b"nothing")
     connection.tell_upstream(upstream("error"))
     connection.tick(asyncio.get_running_loop().time() + 1000)
     connection.go_away()
@@ -275,7 +276,7 @@ async def test_a_defect_while_one_is_flushed_leaves_the_others_their_quotes(serv
     two, two_transport = await subscribed(services, 1)
     services.hub.publish([quote(1, 1)])
     one._transport = cast(asyncio.Transport, Fragile(one_transport))
-    one.write = one._transport.write
+    services.hub.rewire(one, hand, one._transport)
     services.hub.flush()
     assert [message["type"] for message in two_transport.told()] == ["quotes"]
     assert one_transport.ending() == (["internal_error"], CloseCode.INTERNAL_ERROR)

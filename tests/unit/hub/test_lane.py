@@ -152,3 +152,21 @@ def test_the_only_member_may_fail_take_a_part_or_leave() -> None:
     assert (only.rests, only.failures, only.writes) == ([b"bc"], ["flush"], [b"abc"])
     assert not shared.members
     assert (tally.frames, tally.bytes) == (3, 9)
+
+
+def test_members_written_to_in_different_ways_are_all_served_whatever_one_does() -> None:
+    shared, tally = lane(), Tally()
+    clients = members(shared, 5)
+    kept: list[bytes] = []
+
+    def refuse(sink: object, data: bytes) -> int:
+        raise BlockingIOError
+
+    clients[1].send, clients[1].sink = list.append, kept
+    clients[2].send = refuse
+    shared.rewire()
+    shared.append(b"abc")
+    assert shared.flush(tally) == 5
+    assert kept == [b"abc"]
+    assert clients[2].rests == [b"abc"]
+    assert [client.writes for client in clients[::3] + clients[4:]] == [[b"abc"]] * 3
