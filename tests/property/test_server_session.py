@@ -1,6 +1,7 @@
 """Any run of events into a session: nothing after its end, never too many symbols, every command answered once."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quotewire.wire import session as module
 from quotewire.wire.codes import CloseCode, ErrorCode
 from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
 from quotewire.wire.limits import SessionLimits
 from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
-from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, ServerSession, Verify
+from quotewire.wire.session import Effect, End, Join, Leave, Phase, Resolve, Send, ServerSession, Verify, Wait
 from tests.wire_samples import upstream
 
 MAX_SYMBOLS = 3
@@ -55,9 +57,8 @@ rarely = st.sampled_from(
         ("tick", 101.0, False),
     ]
 )
-often = st.sampled_from(
-    [("ping",), ("mistake",), ("pong",), ("tick", 0.1, True), ("tick", 4.0, True), ("tick", 9.0, False)]
-)
+ticks = [("tick", 0.1, True), ("tick", 4.0, True), ("tick", 9.0, False)]
+often = st.sampled_from([("ping",), ("mistake",), *[("turn",)] * 3, ("pong",), *ticks])
 scripts = st.lists(subscribe | resolve | subscribe | resolve | unsubscribe | often, max_size=30)
 
 
@@ -75,6 +76,7 @@ class Shell:
         self.asked: Resolve | None = None
         self.verify: Verify | None = None
         self.joined: set[int] = set()
+        self.waiting = False
         self.sent = 0
         self.answers = Counter[str]()
         self.commands: list[str] = []
@@ -108,6 +110,10 @@ class Shell:
                 self.take(self.session.tick(self.now, writable=arguments[1]))
             case "pong":
                 self.session.pong(self.now)
+            case "turn":
+                if self.waiting:
+                    self.waiting = False
+                    self.take(self.session.go_on(self.now))
             case "broken":
                 self.take(self.session.broken(arguments[0], "x", self.now))
             case "gone":
@@ -168,6 +174,8 @@ class Shell:
                     self.verify = effect
                 case Join(joining):
                     self.joined |= set(joining)
+                case Wait():
+                    self.waiting = True
                 case Leave(leaving):
                     assert set(leaving) <= self.joined
                     self.joined -= set(leaving)
@@ -179,10 +187,14 @@ class Shell:
         assert all(self.answers[request_id] <= 1 for request_id in self.commands)
         if self.ended:
             return
-        assert self.session.wanted == self.joined
+        assert self.session.joining == self.waiting
+        if self.waiting:
+            assert self.session.wanted >= self.joined
+        else:
+            assert self.session.wanted == self.joined
         assert len(self.session.wanted) <= MAX_SYMBOLS
         unanswered = [request_id for request_id in self.commands if not self.answers[request_id]]
-        if self.asked is None:
+        if self.asked is None and not self.waiting:
             assert unanswered == []
         assert len(unanswered) <= LIMITS.max_pending_commands + 1
 
@@ -191,6 +203,13 @@ def run(shell: Shell, script: list[tuple[Any, ...]]) -> None:
     for act in script:
         shell.act(*act)
         shell.check()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def joined_one_by_one() -> Iterator[None]:
+    kept, module.JOINED_AT_ONCE = module.JOINED_AT_ONCE, 1
+    yield
+    module.JOINED_AT_ONCE = kept
 
 
 DIALECTS = (NativeDialect(), MsgpackDialect(), PlainDialect())

@@ -285,12 +285,12 @@ class Session:
         line.bases.keep(message.quotes)
         if line is self._next:
             wake = self._place(line, message.quotes)
-            if self._move is not None:
+            if self._move is not None and not message.more:
                 self._move.snapshot(message.request_id)
         else:
             news = self._splice.second(message.quotes) if self._splice and self._moved else News(new=message.quotes)
             self.subscriptions.count_anew(news.new if self._moved else ())
-            wake = self.subscriptions.snapshot(message.request_id, news.new)
+            wake = self.subscriptions.snapshot(message.request_id, news.new, more=message.more)
             wake |= self.subscriptions.renumber(news.known)
             if self._splice is not None and not self._moved:
                 self._splice.first(message.quotes)

@@ -129,8 +129,13 @@ class Subscriptions:
         self._flush(now, outcome)
         return outcome
 
-    def snapshot(self, request_id: str | None, quotes: Sequence[Quote]) -> dict[Reader, None]:
-        """The snapshot of a `subscribe` came. What was resumed and is not in it goes on from where it was."""
+    def snapshot(self, request_id: str | None, quotes: Sequence[Quote], *, more: bool = False) -> dict[Reader, None]:
+        """The snapshot of a `subscribe` came. What was resumed and is not in it goes on from where it was.
+
+        `more`: a part of it came, and says nothing of the symbols that are not in it.
+        """
+        if more:
+            return self._part(self._granted.get(request_id or ""), quotes)
         request = self._granted.pop(request_id or "", None)
         ids = request.granted if request is not None else ()
         granted = [symbol for symbol_id in ids if (symbol := self._symbols.get(symbol_id)) is not None]
@@ -143,6 +148,15 @@ class Subscriptions:
                 symbol.resume()
                 self._seed(symbol, wake)
         return wake
+
+    def _part(self, request: Request | None, quotes: Sequence[Quote]) -> dict[Reader, None]:
+        if request is not None:
+            for quote in quotes:
+                request.resuming.discard(quote.symbol_id)
+                symbol = self._symbols.get(quote.symbol_id)
+                if symbol is not None and quote.symbol_id in request.granted:
+                    symbol.options, symbol.standing = request.options, True
+        return self.accept(quotes)
 
     def missed(self, gaps: Iterable[Gap]) -> dict[Reader, None]:
         """`gap` came: its readers learn of it between the quotes before and after it."""

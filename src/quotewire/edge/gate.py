@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from quotewire.edge.draining import Draining, Leaver
 from quotewire.edge.limits import Limiter, Seat
 from quotewire.edge.ports import LookedUp, UpstreamPort, WholePort
 from quotewire.edge.shares import SharedLimiter
+from quotewire.edge.turns import Turns
 from quotewire.errors import UpstreamError
 from quotewire.hub.hub import Hub
 from quotewire.resilience.accounts import COMMAND_BURST_S, Exceeded, Limit, Limits
@@ -33,7 +34,7 @@ from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 
 RESOLVE_DEADLINE_S = 10.0
-RESOLVED_AT_ONCE = 250
+RESOLVED_AT_ONCE = 100
 TICKED_AT_ONCE = 100
 """Connections looked after before quotes have a turn again."""
 REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
@@ -143,8 +144,10 @@ class Gate:
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_out = 0
+        self.turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: dict[str | int, Resolution] = {}
+        self._refused: dict[str | int, Resolution] = {}
         self._remembered_since = 0.0
         self.empty = asyncio.Event()
         self.empty.set()
@@ -239,22 +242,29 @@ class Gate:
         """A random part of the interval, so that clients that came together are not pinged together."""
         return self.limits.ping_interval_s * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrecy
 
-    async def resolve(self, names: Sequence[str], ids: Sequence[int]) -> list[Resolution]:
-        """Look symbols up, in the order asked, names first. What the upstream fails at is a result that says so."""
+    async def resolve(
+        self, names: Sequence[str], ids: Sequence[int], phrase: Callable[[Sequence[Resolution]], object] = len
+    ) -> list[Resolution]:
+        """Look symbols up, in the order asked, names first. What the upstream fails at is a result that says so.
+
+        `phrase` has them phrased, part by part: of thousands that takes too long to be done in one go.
+        """
         resolutions: list[Resolution] = []
         told = ""
         try:
             async with asyncio.timeout(RESOLVE_DEADLINE_S):
                 for some_names, some_ids in _slices(names, ids):
                     if resolutions:
-                        await asyncio.sleep(0)  # a list of thousands is not to hold up everybody else
+                        await self.turns.mine()  # a list of thousands is not to hold up everybody else
                     found = await self.upstream.resolve(some_names, some_ids)
-                    resolutions += [_resolution(looked_up) for looked_up in found]
+                    part = [_resolution(looked_up) for looked_up in found]
+                    phrase(part)
+                    self._remember(part)
+                    resolutions += part
         except TimeoutError:
             told = "the look-up took too long; try again"
         except UpstreamError as error:
             told = str(error)
-        self._remember(resolutions)
         asked: list[str | int] = [*names, *ids]
         missing = asked[len(resolutions) :]
         return resolutions + [
@@ -265,18 +275,29 @@ class Gate:
         """What `resolve` found a moment ago, if that was all of these: a storm asks for the same again and again."""
         if time.monotonic() - self._remembered_since > REMEMBERED_S:
             self._remembered.clear()
+            self._refused.clear()
             return None
         asked: list[str | int] = [*names, *ids]
+        found, refused = self._remembered, self._refused
         try:
-            return list(map(self._remembered.__getitem__, asked))
+            return list(map(found.__getitem__, asked))
+        except KeyError:
+            pass
+        try:
+            return [found.get(each) or refused[each] for each in asked]
         except KeyError:
             return None
 
     def _remember(self, resolutions: Sequence[Resolution]) -> None:
-        if not self._remembered:
+        if not (self._remembered or self._refused):
             self._remembered_since = time.monotonic()
-        if len(self._remembered) + len(resolutions) <= REMEMBERED_SYMBOLS:
-            self._remembered.update({each.asked: each for each in resolutions if each.code is None})
+        # Apart, so that whoever asks for what there is not crowds out nothing that there is.
+        for kept, news in (
+            (self._remembered, [each for each in resolutions if each.code is None]),
+            (self._refused, [each for each in resolutions if each.code is not None and not each.retryable]),
+        ):
+            if len(kept) + len(news) <= REMEMBERED_SYMBOLS:
+                kept.update({each.asked: each for each in news})
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do `work` in a task that is kept until it ends."""

@@ -7,7 +7,7 @@ go from the hub straight to `transport.write`; nothing of them passes through he
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from quotewire.edge.gate import Admitted, Gate
@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
         "_socket",
         "_task",
         "_transport",
+        "_waits",
         "address",
         "client_version",
         "connection_id",
@@ -122,6 +123,7 @@ class Connection(asyncio.Protocol):
         self._blocked_at: float | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._close_code = NO_CLOSE_FRAME
+        self._waits = False  # for its turn to join more
         self.address = address
         self.connection_id = connection_id
         self.client_version = client_version
@@ -202,6 +204,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The socket takes data again."""
         self._blocked_at = None
+        if self._session.joining:
+            self._join_later()
         if self._socket is not None and self.send is not discard:
             self._gate.hub.rewire(self, socket.socket.send, self._socket)
         self._gate.hub.unblock(self)
@@ -356,6 +360,8 @@ class Connection(asyncio.Protocol):
                     self._verify(request, now)
                 case s.Resolve(names, ids):
                     self._look_up(names, ids, now)
+                case s.Wait():
+                    self._join_later()
                 case s.Leave(ids):
                     self._gate.hub.leave(self, ids)
                 case s.SendPong(payload):
@@ -395,6 +401,12 @@ class Connection(asyncio.Protocol):
         lines.info("client_authenticated", "client authenticated", self._who)
 
     def _look_up(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
+        if len(names) + len(ids) > s.JOINED_AT_ONCE:
+            self._in_turn(lambda now: self._find(names, ids, now))
+        else:
+            self._find(names, ids, now)
+
+    def _find(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
         known = self._gate.recall(names, ids)
         if known is not None:
             self._found(known, now)
@@ -404,7 +416,7 @@ class Connection(asyncio.Protocol):
 
     async def _resolve(self, names: tuple[str, ...], ids: tuple[int, ...]) -> None:
         try:
-            resolutions = await self._gate.resolve(names, ids)
+            resolutions = await self._gate.resolve(names, ids, self.dialect.results)
             now = self._loop.time()
             self._task = None  # the next command in line may start one of its own
             self._found(resolutions, now)
@@ -416,10 +428,10 @@ class Connection(asyncio.Protocol):
 
     def _join(self, join: s.Join, said: list[bytes]) -> None:
         """Let these symbols flow: after what was said before, and what the client is to have first."""
-        joined = self._gate.hub.join(self, join.ids, join.options, join.positions)
+        joined = self._gate.hub.join(self, join.ids, join.options, join.positions, more=join.more)
         for gap in self._session.gaps(joined.gaps, join.request_id):
             self._say(gap.payload, said)
-        snapshot = self.dialect.snapshot(joined.snapshot, join.request_id)
+        snapshot = self.dialect.snapshot(joined.snapshot, join.request_id, more=bool(join.more))
         if snapshot is not None:
             self._say(snapshot, said)
         for start in range(0, len(joined.replay), MAX_REPLAY_QUOTES):
@@ -427,6 +439,29 @@ class Connection(asyncio.Protocol):
             self._gate.messages_out += 1
             said.append(quotes_frame(self.form, part, skipped=0 if start else joined.skipped))
         self._write(said)
+
+    def _join_later(self) -> None:
+        if not self._waits:
+            self._waits = True
+            self._in_turn(self._join_on)
+
+    def _join_on(self, now: float) -> None:
+        """Join the next part of a subscription, once the socket has taken the last."""
+        self._waits = False
+        if self._blocked_at is None:
+            self._do(self._session.go_on(now), now)
+
+    def _in_turn(self, part: Callable[[float], None]) -> None:
+        """Have this done when it is this connection's turn."""
+        self._gate.turns.take(lambda: self._have_turn(part))
+
+    def _have_turn(self, part: Callable[[float], None]) -> None:
+        if self._transport is None:
+            return
+        try:
+            part(self._loop.time())
+        except Exception as error:  # noqa: BLE001  the edge of this connection; `failed` reports it
+            self.failed("turn", error)
 
     def _end(self, code: CloseCode, reason: str, *, clean: bool) -> None:
         self._close_code = code

@@ -11,7 +11,7 @@ from quotewire.hub import joining
 from quotewire.hub.client import Client, Send
 from quotewire.hub.joining import Joined
 from quotewire.hub.seats import Seats
-from quotewire.hub.wants import added, removed
+from quotewire.hub.wants import added, has, is_fresh, removed
 from quotewire.hub.window import SLICE_S, Window
 from quotewire.market.history import History
 from quotewire.market.quote import Quote
@@ -26,6 +26,9 @@ MAX_GATHERED = 4096
 
 MIN_DELAY_S = 0.001
 """What the event loop's timers can tell apart."""
+
+TELL_S = 0.02
+"""How long what changes bit by bit may gather before it is told what is wanted."""
 
 NO_POSITIONS: Mapping[int, Position] = {}
 
@@ -70,6 +73,8 @@ class Hub:
         self._clients: set[Client] = set()
         self._gathered = 0
         self._flush_scheduled = False
+        self._sweep_scheduled = False
+        self._tell_scheduled = False
         self._wake_at: float | None = None
         self._told: frozenset[int] = frozenset()
         self._round_began = 0.0
@@ -91,7 +96,8 @@ class Hub:
     def detach(self, client: Client) -> None:
         """A client is gone."""
         self._clients.discard(client)
-        self._tell_wanted(changed=self._seats.vacate(client))
+        self._tell_later(changed=self._seats.vacate(client))
+        self._sweep_later()
 
     def join(
         self,
@@ -99,23 +105,36 @@ class Hub:
         symbol_ids: Iterable[int],
         options: Options = DEFAULT_OPTIONS,
         positions: Mapping[int, Position] = NO_POSITIONS,
+        *,
+        more: bool | None = None,
     ) -> Joined:
         """`client` wants these from now on, so; returns what to send it before anything that is live.
 
         Nothing can come between: what it was owed is written first, and all happens in one step of one thread. To be
         asked of a client that is blocked too: an older quote must not follow the snapshot.
+
+        `more`, where these are a part of what it asked for at once: whether another part follows.
         """
-        ids = self._seats.same(symbol_ids)
-        self._seats.pay_before(client, ids, self._clock(), leaving=False)
+        seats = self._seats
+        ids = seats.same(symbol_ids)
+        seats.pay_before(client, ids, self._clock(), leaving=False)
         joined = joining.join(client.form, ids, options, positions, self._latest.get, self._history)
-        wants = added(self._seats.wants(client), ids, options)
-        self._tell_wanted(changed=self._seats.seat(client, wants, awaited=joined.awaited))
+        wants = seats.wants(client)
+        if more is None or (not (fresh := is_fresh(wants, ids)) and not has(wants, ids, options)) or joined.awaited:
+            self._tell_wanted(changed=seats.seat(client, added(wants, ids, options), awaited=joined.awaited))
+        else:
+            changed = seats.grow(client, ids, options) if fresh else False
+            if not more:
+                changed = seats.settle_grown(client) or changed
+            self._tell_later(changed=changed)
+        self._sweep_later()
         return joined
 
     def leave(self, client: Client, symbol_ids: Collection[int]) -> None:
         """`client` wants these no more. What it is owed of them is written first, if its socket takes it."""
         self._seats.pay_before(client, symbol_ids, self._clock(), leaving=True)
         self._tell_wanted(changed=self._seats.seat(client, removed(self._seats.wants(client), symbol_ids)))
+        self._sweep_later()
 
     def pay(self, client: Client) -> None:
         """Write at once what `client` is owed, if its socket takes it: nothing of it may follow what comes next."""
@@ -130,6 +149,7 @@ class Hub:
     def block(self, client: Client) -> None:
         """The client's socket takes no more for now."""
         self._seats.block(client, self._clock())
+        self._sweep_later()
 
     def unblock(self, client: Client) -> None:
         """The client's socket takes data again: it is written what it is owed."""
@@ -143,6 +163,7 @@ class Hub:
         """Let a client that keeps up again share what others get. To be called now and then."""
         if client.outbox is not None:
             self._seats.settle(client, self._clock())
+            self._sweep_later()
 
     # --- quotes ---
 
@@ -246,6 +267,26 @@ class Hub:
             if wanted != self._told:
                 self._told = wanted
                 self._on_wanted(wanted)
+
+    def _tell_later(self, *, changed: bool) -> None:
+        """Tell what is wanted in a moment, when more has changed: whoever hears of it looks at everything."""
+        if changed and not self._tell_scheduled:
+            self._tell_scheduled = True
+            self._schedule(TELL_S, self._tell)
+
+    def _tell(self) -> None:
+        self._tell_scheduled = False
+        self._tell_wanted(changed=True)
+
+    def _sweep_later(self) -> None:
+        if not (self._seats.tidy or self._sweep_scheduled):
+            self._sweep_scheduled = True
+            self._schedule(0.0, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweep_scheduled = False
+        self._tell_later(changed=self._seats.sweep())
+        self._sweep_later()
 
     def _flush_later(self, now: float, waiting_since: float) -> None:
         self._flush_scheduled = True

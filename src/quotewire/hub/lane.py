@@ -13,6 +13,7 @@ from quotewire.hub.wants import Wants
 from quotewire.wire.codec import Form, skipped_frame
 
 LaneKey = tuple[Form, bool, Wants]
+"""What is the same for all its members."""
 
 
 class Tally:
@@ -62,10 +63,24 @@ def _each_its_own(wired: tuple[Send, Any], data: bytes) -> int | None:
 class Lane:
     """The frames owed to its members since the last flush."""
 
-    __slots__ = ("_send", "_sink", "_wiring", "append", "form", "gaps", "late", "members", "run", "slots", "wants")
+    __slots__ = (
+        "_send",
+        "_sink",
+        "_wiring",
+        "append",
+        "form",
+        "gaps",
+        "key",
+        "late",
+        "members",
+        "run",
+        "slots",
+        "wants",
+    )
 
     def __init__(self, key: LaneKey) -> None:
         self.form, self.gaps, self.wants = key
+        self.key: LaneKey | Client = key  # by what it is found; a client whose wants are growing has one of its own
         self.members: dict[Client, None] = {}  # as they came: their sockets lie in the kernel's memory in that order
         self.run: list[bytes] = []
         self.append = self.run.append
@@ -76,11 +91,6 @@ class Lane:
         self._wiring: Wiring | None = None
         self._send: Send | None = None  # of a lane's only member, once that is known
         self._sink: Any = None
-
-    @property
-    def key(self) -> LaneKey:
-        """By what clients find the lane they belong in."""
-        return self.form, self.gaps, self.wants
 
     @property
     def pending(self) -> bool:
@@ -109,6 +119,12 @@ class Lane:
         client.lane = None
         if self.late is not None:
             self.late.pop(client, None)
+
+    def forget(self) -> None:
+        """Owe nothing to anybody: there are no members any more."""
+        self.run.clear()
+        if self.slots is not None:
+            self.slots.clear()
 
     def mark(self, client: Client) -> None:
         """This client has had all there is in the run by now."""

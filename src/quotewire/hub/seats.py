@@ -13,10 +13,10 @@ from quotewire.hub.client import Client
 from quotewire.hub.lane import Lane, LaneKey, Tally, write_to
 from quotewire.hub.outbox import Outbox
 from quotewire.hub.shape import Shape
-from quotewire.hub.wants import NOTHING, Wants, is_paced
+from quotewire.hub.wants import NOTHING, Wants, grown, is_paced, merged
 from quotewire.hub.wheel import Wheel
 from quotewire.wire.codec import EncodedQuote, Form, gaps_frame, skipped_frame
-from quotewire.wire.options import Gap, Mode, Position
+from quotewire.wire.options import Gap, Mode, Options, Position
 
 TICK_S = 0.005
 """How exactly a maximum rate is kept."""
@@ -36,7 +36,8 @@ class Seats:
         self.audience_of = self._audiences.of
         self.same = self._audiences.same
         self.wanted = self._audiences.wanted
-        self._lanes: dict[LaneKey, Lane] = {}
+        self.sweep = self._audiences.sweep
+        self._lanes: dict[LaneKey | Client, Lane] = {}
         self._by_place: dict[int, Lane] = {}
         self.outboxes: dict[Outbox, Client] = {}
         self.wheel: Wheel[Outbox] = Wheel(TICK_S)
@@ -50,6 +51,11 @@ class Seats:
         self._width = 0  # places frames were put in
         self._dirty: set[Outbox] = set()
         self._round: list[Lane] = []  # to be written to yet; the next one last
+
+    @property
+    def tidy(self) -> bool:
+        """Whether nothing is left of those who went that `sweep` must take out."""
+        return self._audiences.tidy
 
     @property
     def lanes(self) -> int:
@@ -78,13 +84,47 @@ class Seats:
                 self._empty(client)
         return changed
 
+    def grow(self, client: Client, symbol_ids: Collection[int], options: Options) -> bool:
+        """`client` wants these too, and more to come; none of them before. Tells whether the symbols wanted changed.
+
+        Costs as much as there are of these, whatever it wants beside: it has a place of its own until `settle_grown`.
+        """
+        part = ((options, tuple(symbol_ids)),)
+        wants = grown(self.wants(client), symbol_ids, options)
+        if client.outbox is not None:
+            client.outbox.wants = wants
+            return self._audiences.add_outbox(client.outbox, part)
+        if client.blocked or self._needs_outbox(wants):
+            return self._to_outbox(client, wants)
+        return self._grow_lane(self._own_lane(client), part, wants)
+
+    def settle_grown(self, client: Client) -> bool:
+        """All that `client` wants is there: give it a place among those who want the same."""
+        if client.outbox is not None:
+            client.outbox.wants = merged(client.outbox.wants)
+            return False
+        lane = client.lane
+        if lane is None or lane.key is not client:
+            return False
+        lane.wants = merged(lane.wants)
+        if self._needs_outbox(lane.wants):  # for now nobody can be let into a lane: it stays where it is
+            return False
+        key: LaneKey = lane.form, lane.gaps, lane.wants
+        there = self._lanes.get(key)
+        if there is not None:
+            shrunk = self._quit(lane, client)
+            there.enter(client)
+            return shrunk
+        self._rekey(lane, key)
+        return False
+
     def vacate(self, client: Client) -> bool:
         """The client is gone. Tells whether the symbols wanted changed."""
         self._calming.discard(client)
         if client.lane is not None:
             return self._quit(client.lane, client)
         if client.outbox is not None:
-            changed = self._audiences.remove_outbox(client.outbox, client.outbox.wants)
+            changed = self._audiences.retire(client.outbox, client.outbox.wants)
             self._empty(client)
             return changed
         return False
@@ -109,9 +149,9 @@ class Seats:
             self._calming.add(client)
             return
         wants = outbox.wants
-        self._audiences.remove_outbox(outbox, wants)
         self._empty(client)
         self._to_lane(client, wants)
+        self._audiences.retire(outbox, wants)
 
     # --- what is owed ---
 
@@ -295,14 +335,43 @@ class Seats:
 
     def _change_lane(self, lane: Lane, key: LaneKey) -> bool:
         gone, came = _difference(lane.wants, key[2])
-        del self._lanes[lane.key]
         shrunk = self._audiences.remove_lane(lane, gone)
         grown = self._audiences.add_lane(lane, came)
         lane.wants = key[2]
-        self._lanes[key] = lane
+        self._rekey(lane, key)
         if lane.slots is not None:
             self._by_place[id(lane.slots)] = lane
         return grown or shrunk
+
+    def _rekey(self, lane: Lane, key: LaneKey | Client) -> None:
+        del self._lanes[lane.key]
+        lane.key = key
+        self._lanes[key] = lane
+
+    def _own_lane(self, client: Client) -> Lane:
+        """A lane that nobody will come into, with what the client wants by now."""
+        lane = client.lane
+        if lane is not None and lane.key is client:
+            return lane
+        if lane is not None and len(lane.members) == 1:
+            self._rekey(lane, client)
+            return lane
+        mine = Lane((client.form, client.hears_gaps, NOTHING))
+        mine.key = client
+        self._lanes[client] = mine
+        self._by_place[id(mine.append)] = mine
+        if lane is not None:
+            self._grow_lane(mine, lane.wants, lane.wants)
+            self._quit(lane, client)
+        mine.enter(client)
+        return mine
+
+    def _grow_lane(self, lane: Lane, part: Wants, wants: Wants) -> bool:
+        lane.wants = wants
+        changed = self._audiences.add_lane(lane, part)
+        if lane.slots is not None:
+            self._by_place[id(lane.slots)] = lane
+        return changed
 
     def _quit(self, lane: Lane, client: Client) -> bool:
         lane.leave(client)
@@ -312,7 +381,7 @@ class Seats:
         del self._by_place[id(lane.append)]
         if lane.slots is not None:
             self._by_place.pop(id(lane.slots), None)
-        return self._audiences.remove_lane(lane, lane.wants)
+        return self._audiences.retire(lane, lane.wants)
 
     def _empty(self, client: Client) -> None:
         """Take the client's outbox away; it is in no audience any more."""
@@ -347,7 +416,7 @@ class Seats:
 
 def _difference(old: Wants, new: Wants) -> tuple[Wants, Wants]:
     """The parts that go, and the parts that come."""
-    before, after = dict(old), dict(new)
+    before, after = dict(merged(old)), dict(new)
     gone, came = [], []
     for options in before.keys() | after.keys():
         left, right = before.get(options, ()), after.get(options, ())

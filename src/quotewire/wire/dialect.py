@@ -8,7 +8,7 @@ import msgspec
 from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form, msgpack_array
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import Command, Problem, Resolution, SymbolCommand, Timestamp
+from quotewire.wire.commands import Command, Problem, Remove, Resolution, SymbolCommand, Timestamp
 from quotewire.wire.messages import SymbolResult, UpstreamState
 from quotewire.wire.options import Gap
 
@@ -53,8 +53,17 @@ class Dialect(Protocol):
     def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase the answer to a symbol command: what became of each symbol, in order."""
 
-    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
-        """Phrase a snapshot of quotes encoded in this form; None when there is nothing to say."""
+    def results(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase what became of each symbol. What was phrased once costs little the next time."""
+
+    def taken_away(self, command: Remove) -> bytes:
+        """Phrase the answer to a command that names ids alone: each of them is done."""
+
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes | None:
+        """Phrase a snapshot of quotes encoded in this form; None when there is nothing to say.
+
+        `more`: it is a part, and another follows.
+        """
 
     def gap(self, gaps: Sequence[Gap], request_id: str | None) -> bytes | None:
         """Phrase updates that will not come; None when this dialect does not tell them."""

@@ -128,9 +128,13 @@ class Unsubscribed(Message, tag="unsubscribed", frozen=True):
 
 
 class Snapshot(Message, tag="snapshot", frozen=True):
-    """What the gateway knows now of the symbols just subscribed; live updates continue from these sequences."""
+    """What the gateway knows now of the symbols just subscribed; live updates continue from these sequences.
+
+    `more`: it is a part of the snapshot of many symbols, and another follows.
+    """
 
     quotes: list[Quote]
+    more: bool = False
 
 
 class Quotes(Message, tag="quotes", frozen=True):

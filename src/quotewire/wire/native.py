@@ -94,17 +94,29 @@ class NativeDialect:
 
     def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase `subscribed` or `unsubscribed`."""
+        return self._answer(command, self.results(resolutions))
+
+    def results(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase `results`."""
+        return json_results(resolutions)
+
+    def taken_away(self, command: Remove) -> bytes:
+        """Phrase `unsubscribed`, for ids that are taken as they are."""
+        each = b'{"ok":true,"symbolId":%d}'
+        return self._answer(command, b"[" + b",".join([each] * len(command.ids)) % command.ids + b"]")
+
+    def _answer(self, command: SymbolCommand, results: bytes) -> bytes:
         head = b'{"type":"unsubscribed",' if isinstance(command, Remove) else b'{"type":"subscribed",'
         if command.request_id is not None:
             head += b'"requestId":' + _json(command.request_id) + b","
         if command.timestamp is not None:
             head += b'"timestamp":' + _json(command.timestamp) + b","
-        return head + b'"results":' + json_results(resolutions) + b"}"
+        return head + b'"results":' + results + b"}"
 
-    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
         named = b"" if request_id is None else b'"requestId":' + _json(request_id) + b","
-        head = b'{"type":"snapshot",' + named + b'"quotes":['
+        head = b'{"type":"snapshot",' + named + (b'"more":true,' if more else b"") + b'"quotes":['
         if not quotes:
             return head + b"]}"
         # Head and tail go with the first and the last, so that what may be megabytes is copied once.
@@ -158,21 +170,31 @@ class MsgpackDialect(NativeDialect):
     form = Form.MSGPACK
     binary = True
 
-    def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
-        """Phrase `subscribed` or `unsubscribed`."""
+    def results(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase `results`."""
+        return msgpack_results(resolutions)
+
+    def taken_away(self, command: Remove) -> bytes:
+        """Phrase `unsubscribed`, for ids that are taken as they are."""
+        done = [b"\x82\xa2ok\xc3\xa8symbolId" + _msgpack(symbol_id) for symbol_id in command.ids]
+        return self._answer(command, msgpack_array(len(done)) + b"".join(done))
+
+    def _answer(self, command: SymbolCommand, results: bytes) -> bytes:
         told: dict[str, object] = {"type": "unsubscribed" if isinstance(command, Remove) else "subscribed"}
         if command.request_id is not None:
             told["requestId"] = command.request_id
         if command.timestamp is not None:
             told["timestamp"] = command.timestamp
         head = bytes((0x80 | len(told) + 1,)) + b"".join([_msgpack(key) + _msgpack(told[key]) for key in told])
-        return head + b"\xa7results" + msgpack_results(resolutions)
+        return head + b"\xa7results" + results
 
-    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes:
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
         named = b"" if request_id is None else b"\xa9requestId" + _msgpack(request_id)
-        head = b"\x82" if request_id is None else b"\x83"
-        return head + b"\xa4type\xa8snapshot" + named + b"\xa6quotes" + msgpack_array(len(quotes)) + b"".join(quotes)
+        if more:
+            named += b"\xa4more\xc3"
+        head = bytes((0x82 + (request_id is not None) + more,)) + b"\xa4type\xa8snapshot" + named
+        return head + b"\xa6quotes" + msgpack_array(len(quotes)) + b"".join(quotes)
 
     def _encode(self, message: messages.Message) -> bytes:
         return _msgpack(message)

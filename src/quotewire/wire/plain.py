@@ -9,7 +9,17 @@ from quotewire.market.quote import SymbolId
 from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form
 from quotewire.wire.codes import RETRYABLE, ErrorCode
-from quotewire.wire.commands import AskPong, Authenticate, Command, Nothing, Problem, Replace, Resolution, SymbolCommand
+from quotewire.wire.commands import (
+    AskPong,
+    Authenticate,
+    Command,
+    Nothing,
+    Problem,
+    Remove,
+    Replace,
+    Resolution,
+    SymbolCommand,
+)
 from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head, json_results
 from quotewire.wire.messages import RequestId, Timestamp, UpstreamState
 from quotewire.wire.options import Gap
@@ -74,9 +84,17 @@ class PlainDialect:
         tail = b"" if command.request_id is None else b',"requestId":' + _encode(command.request_id)
         if command.timestamp is not None:
             tail += b',"timestamp":' + _encode(command.timestamp)
-        return b'{"type":"subscribed","results":' + json_results(resolutions) + tail + b"}"
+        return b'{"type":"subscribed","results":' + self.results(resolutions) + tail + b"}"
 
-    def snapshot(self, quotes: Sequence[bytes], request_id: str | None) -> bytes | None:
+    def results(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase `results`."""
+        return json_results(resolutions)
+
+    def taken_away(self, command: Remove) -> bytes:
+        """Never asked: nothing is taken away by name."""
+        raise NotImplementedError
+
+    def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes | None:
         """Phrase a snapshot as ordinary quotes."""
         return b'{"quotes":[' + b",".join(quotes) + b"]}" if quotes else None
 

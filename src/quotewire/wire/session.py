@@ -11,7 +11,7 @@
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -35,6 +35,9 @@ from quotewire.wire.dialect import NOTHING, Dialect, Facts
 from quotewire.wire.limits import UNSHARED, Quota, SessionLimits
 from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
+
+JOINED_AT_ONCE = 200
+"""Symbols a client joins in one go."""
 
 
 class Phase(Enum):
@@ -101,12 +104,16 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Deliver these symbols from now on: after what was missed since `positions`, else after a snapshot."""
+    """Deliver these symbols from now on: after what was missed since `positions`, else after a snapshot.
+
+    `more`: None where these are all of a command; else whether another part of it follows.
+    """
 
     ids: tuple[int, ...]
     request_id: str | None
     options: Options = DEFAULT_OPTIONS
     positions: Mapping[int, Position] = field(default_factory=dict)
+    more: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,12 @@ class Leave:
     ids: tuple[int, ...]
 
 
-Effect = Send | SendPing | SendPong | End | Verify | Resolve | Join | Leave
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Much is to be done: come back with `go_on` when others had a turn."""
+
+
+Effect = Wait | Send | SendPing | SendPong | End | Verify | Resolve | Join | Leave
 
 
 class ServerSession:
@@ -134,6 +146,7 @@ class ServerSession:
         "_pinged_at",
         "_quota",
         "_resolving",
+        "_rest",
         "_symbols_full_at",
         "_wanted",
         "agreed",
@@ -158,6 +171,7 @@ class ServerSession:
         self._errors: deque[float] | None = None
         self._pending: deque[SymbolCommand] | None = None
         self._resolving: SymbolCommand | None = None
+        self._rest: deque[Join] | None = None  # the parts of a command that are not joined yet
         self.phase = Phase.AUTHENTICATING
         self.agreed: Agreed = NOTHING
         self._wanted: tuple[int, ...] = ()  # most of what a session holds: a set would be ten times as big
@@ -247,10 +261,16 @@ class ServerSession:
         command, self._resolving = self._resolving, None
         if self.phase is not Phase.LIVE or command is None:
             return []
-        effects = self._apply(command, resolutions, now)
-        while self._pending and self._resolving is None and self.phase is Phase.LIVE:
-            effects += self._start(self._pending.popleft(), now)
-        return effects
+        return self._apply(command, resolutions, now) + self._serve_waiting(now)
+
+    def go_on(self, now: float) -> list[Effect]:
+        """Others had a turn, and the client takes more: the next part, or what waited for the last."""
+        if self.phase is not Phase.LIVE or self._rest is None:
+            return []
+        if self._rest:
+            return [self._rest.popleft(), Wait()]
+        self._rest = None
+        return self._serve_waiting(now)
 
     def needs(self, resolutions: Sequence[Resolution]) -> int:
         """How many symbols the client will want in all once `resolved` is told these; 0 when it will add none."""
@@ -287,6 +307,11 @@ class ServerSession:
                 self._pinged_at = now
             return [SendPing()]
         return []
+
+    @property
+    def joining(self) -> bool:
+        """Whether parts of a subscription are not joined yet."""
+        return self._rest is not None
 
     # --- what the client is told unasked ---
 
@@ -363,7 +388,7 @@ class ServerSession:
         return self._problem(problem, now)
 
     def _queue(self, command: SymbolCommand, now: float) -> list[Effect]:
-        if self._resolving is None:
+        if not self._busy:
             return self._start(command, now)
         if self._pending is None:
             self._pending = deque()
@@ -373,23 +398,34 @@ class ServerSession:
         self._pending.append(command)
         return []
 
+    @property
+    def _busy(self) -> bool:
+        """Whether a command is being served: those after it wait, as all are answered in order."""
+        return self._resolving is not None or self._rest is not None
+
+    def _serve_waiting(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._pending and not self._busy and self.phase is Phase.LIVE:
+            effects += self._start(self._pending.popleft(), now)
+        return effects
+
     def _start(self, command: SymbolCommand, now: float) -> list[Effect]:
         names = () if isinstance(command, Replace) else command.names
         if len(names) + len(command.ids) > self._limits.max_symbols:
             return self._too_many(command, now)
-        if not names and (not command.ids or isinstance(command, Remove)):
-            return self._apply(command, [Resolution(i, symbol_id=i) for i in command.ids], now)
+        if not names and isinstance(command, Remove):
+            return self._take_away(command.ids, self._dialect.taken_away(command))
+        if not names and not command.ids:
+            return self._apply(command, (), now)
         self._resolving = command
         return [Resolve(names, command.ids)]
 
     def _apply(self, command: SymbolCommand, resolutions: Sequence[Resolution], now: float) -> list[Effect]:
         if isinstance(command, Remove):
             return self._remove(command, resolutions)
-        found = tuple([r.symbol_id for r in resolutions if r.code is None])
-        if len(found) < len(resolutions):
+        if self._wanted and any(r.retryable for r in resolutions):
             resolutions = self._kept(resolutions)
-            found = tuple([r.symbol_id for r in resolutions if r.code is None])
-        found = tuple(dict.fromkeys(found))
+        found = tuple(dict.fromkeys([r.symbol_id for r in resolutions if r.code is None]))
         leaving: tuple[int, ...] = ()
         joining = wanted = found
         if self._wanted:
@@ -409,10 +445,21 @@ class ServerSession:
         effects.append(Send(self._dialect.acknowledge(command, resolutions)))
         if isinstance(command, Add):
             positions = command.positions and {i: command.positions[i] for i in joining if i in command.positions}
-            effects.append(Join(joining, command.request_id, command.options, positions))
+            effects.append(self._in_parts(Join(joining, command.request_id, command.options, positions)))
         elif joining:
-            effects.append(Join(joining, command.request_id))
+            effects.append(self._in_parts(Join(joining, command.request_id)))
         return effects
+
+    def _in_parts(self, join: Join) -> Join | Wait:
+        """All of it where that is little. Else it is done part by part: nobody waits for thousands of another's."""
+        ids, size = join.ids, JOINED_AT_ONCE
+        if len(ids) <= size:
+            return join
+        self._rest = deque(
+            Join(ids[at : at + size], join.request_id, join.options, join.positions, at + size < len(ids))
+            for at in range(0, len(ids), size)
+        )
+        return Wait()
 
     def _kept(self, resolutions: Sequence[Resolution]) -> list[Resolution]:
         """A symbol that flows already needs no look-up: one that failed for now takes nothing away."""
@@ -426,13 +473,17 @@ class ServerSession:
 
     def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
         # What cannot be found cannot be wanted either: taking it away is done.
+        done = [r if r.code is None else _done(r.asked) for r in resolutions]
+        return self._take_away([r.symbol_id for r in resolutions], self._dialect.acknowledge(command, done))
+
+    def _take_away(self, symbol_ids: Iterable[int], answer: bytes) -> list[Effect]:
         wanted = self.wanted
-        leaving = tuple(wanted.intersection([r.symbol_id for r in resolutions]))
+        leaving = tuple(wanted.intersection(symbol_ids))
+        if not leaving:
+            return [Send(answer)]
         self._wanted = tuple(wanted.difference(leaving))
         self._quota.claim(len(self._wanted))
-        done = [r if r.code is None else _done(r.asked) for r in resolutions]
-        effects: list[Effect] = [Leave(leaving)] if leaving else []
-        return [*effects, Send(self._dialect.acknowledge(command, done))]
+        return [Leave(leaving), Send(answer)]
 
     def _too_many(self, command: SymbolCommand, now: float, refusal: str | None = None) -> list[Effect]:
         told = refusal or f"a connection may want {self._limits.max_symbols} symbols"

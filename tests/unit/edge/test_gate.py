@@ -105,18 +105,18 @@ async def test_a_list_of_thousands_is_looked_up_in_parts_and_told_whole(make_ser
     names, ids = [f"S{i}" for i in range(1, 301)], list(range(1, 601))
     results = await services.gate.resolve(names, ids)
     assert [result.asked for result in results] == [*names, *ids]
-    assert [len(asked) + len(numbers) for _, (asked, numbers) in upstream.calls] == [250, 50, 250, 250, 100]
+    assert [len(asked) + len(numbers) for _, (asked, numbers) in upstream.calls] == [100, 100, 100, *[100] * 6]
 
     async def before(name: str) -> None:
-        if len(upstream.calls) == 7:
+        if len(upstream.calls) == 10:
             raise UpstreamUnavailableError("gone")
 
     upstream.before = before
     upstream.calls.clear()
-    upstream.calls.extend([("", ((), ()))] * 5)
+    upstream.calls.extend([("", ((), ()))] * 5)  # as many as must be there before it fails
     results = await services.gate.resolve(names, ids)
     assert [result.asked for result in results] == [*names, *ids]
-    assert [result.reason == "gone" for result in results] == [False] * 250 + [True] * 650
+    assert [result.reason == "gone" for result in results] == [False] * 400 + [True] * 500
 
 
 async def test_an_upstream_that_hangs_is_given_up(make_services: MakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,8 @@ async def test_what_was_found_a_moment_ago_needs_no_second_look_up(
     found = await gate.resolve(["S2", "NOPE"], [1])
     assert gate.recall(["S2"], [1]) == [found[0], found[2]]
     assert gate.recall([], []) == []
-    assert gate.recall(["S2", "NOPE"], []) is None, "what was not found is asked again"
+    assert gate.recall(["S2", "NOPE"], []) == found[:2]
+    assert gate.recall(["S2", "OTHER"], []) is None
     monkeypatch.setattr("quotewire.edge.gate.REMEMBERED_S", 0.0)
     assert gate.recall(["S2"], [1]) is None
 
@@ -162,3 +163,20 @@ async def test_no_more_is_remembered_than_there_is_room_for(
     await gate.resolve([], [1])
     assert gate.recall(["S2"], []) is not None
     assert gate.recall([], [1]) is None
+    await gate.resolve(["NOPE", "NOR"], [])
+    await gate.resolve(["NEITHER"], [])
+    assert gate.recall(["NOPE"], []) is None
+    assert gate.recall(["S2", "NEITHER"], []) is not None, "what there is not has room of its own"
+
+
+async def test_what_failed_for_now_is_asked_again(make_services: MakeServices) -> None:
+    services = make_services()
+    upstream = services.upstream
+    assert isinstance(upstream, FakeUpstream)
+
+    async def before(name: str) -> None:
+        raise UpstreamUnavailableError("down")
+
+    upstream.before = before
+    await services.gate.resolve([], [1])
+    assert services.gate.recall([], [1]) is None

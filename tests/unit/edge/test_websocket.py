@@ -14,6 +14,7 @@ from quotewire.edge.limits import Seat
 from quotewire.edge.services import Services
 from quotewire.edge.sockets import hand
 from quotewire.edge.websocket import Connection
+from quotewire.wire import session as session_module
 from quotewire.wire.codes import CloseCode
 from quotewire.wire.dialect import Dialect
 from quotewire.wire.frames import CLOSE, PING, PONG, TEXT
@@ -326,7 +327,7 @@ async def test_a_defect_in_the_tick_of_one_leaves_the_others_theirs(
 
 async def test_a_defect_upstream_of_the_hub_costs_no_place_in_the_count(services: Services) -> None:
     connection, _ = await subscribed(services, 1)
-    services.hub._on_wanted = boom
+    services.hub._seats.vacate = boom  # type: ignore[method-assign]
     with pytest.raises(LookupError):
         connection.connection_lost(None)
     assert services.gate.connections == set()
@@ -372,3 +373,76 @@ async def test_what_waits_to_be_served_is_let_go_with_the_connection(services: S
     transport.frames()
     await turns()
     assert transport.written == b""
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "JOINED_AT_ONCE", 2)
+
+
+def ids_of(message: dict[str, Any]) -> list[int]:
+    return [told["symbolId"] for told in message["quotes"]]
+
+
+async def test_thousands_come_in_parts_and_what_is_live_between_them(services: Services, small_parts: None) -> None:
+    connection, transport = enter(services)
+    services.hub.publish([quote(i, 1) for i in range(1, 6)])
+    connection.data_received(text({"type": "subscribe", "ids": [1, 2, 3, 4, 5], "requestId": "s"}))
+    told: list[dict[str, Any]] = []
+    sequence = 1
+    while not any(message["type"] == "snapshot" and not message.get("more") for message in told):
+        await turns(1)
+        told += transport.told()
+        sequence += 1
+        services.hub.publish([quote(i, sequence) for i in range(1, 6)])
+        services.hub.flush()
+        told += transport.told()
+        assert sequence < 50
+    assert told[0]["type"] == "subscribed"
+    parts = [message for message in told if message["type"] == "snapshot"]
+    assert [(ids_of(part), part.get("more"), part["requestId"]) for part in parts] == [
+        ([1, 2], True, "s"),
+        ([3, 4], True, "s"),
+        ([5], None, "s"),
+    ]
+    heard = [(q["symbolId"], q["sequence"]) for message in told[1:] for q in message["quotes"]]
+    for symbol_id in range(1, 6):
+        got = [number for known, number in heard if known == symbol_id]
+        assert got == list(range(got[0], got[0] + len(got))), "nothing is missing after its snapshot"
+
+
+async def test_the_next_part_waits_for_a_socket_that_takes_nothing(services: Services, small_parts: None) -> None:
+    connection, transport = enter(services)
+    connection.data_received(text({"type": "subscribe", "ids": [1, 2, 3, 4, 5]}))
+    while not any(message.get("more") for message in transport.told()):
+        await turns(1)
+    connection.pause_writing()
+    await turns()
+    assert transport.told() == []
+    connection.resume_writing()
+    await turns()
+    assert [message.get("more") for message in transport.told()] == [True, None]
+
+
+async def test_one_who_takes_back_what_is_not_all_there_yet(services: Services, small_parts: None) -> None:
+    connection, transport = enter(services)
+    command = text({"type": "subscribe", "ids": [1, 2, 3, 4, 5]})
+    connection.data_received(command + text({"type": "unsubscribe", "ids": [2, 5]}))
+    await turns(20)
+    kinds = [message["type"] for message in transport.told()]
+    assert kinds == ["subscribed", "snapshot", "snapshot", "snapshot", "unsubscribed"]
+    services.hub.publish([quote(i, 1) for i in range(1, 6)])
+    services.hub.flush()
+    assert [ids_of(message)[0] for message in transport.told()] == [1, 3, 4]
+
+
+async def test_one_who_goes_in_the_middle_is_joined_no_further(services: Services, small_parts: None) -> None:
+    connection, transport = enter(services)
+    connection.data_received(text({"type": "subscribe", "ids": [1, 2, 3, 4, 5]}))
+    while not any(message.get("more") for message in transport.told()):
+        await turns(1)
+    connection.connection_lost(None)
+    await turns(10)
+    assert transport.told() == []
+    assert services.hub.stats()["symbols_wanted"] == 0
+    assert len(services.gate.turns) == 0

@@ -104,6 +104,8 @@ def test_wanted_is_told_when_it_changes_and_only_then() -> None:
     world.hub.settle(alice)
     world.hub.detach(alice)
     world.hub.detach(bob)
+    assert world.wanted == [{1, 2}, {1}]
+    world.sleep(1)
     assert world.wanted == [{1, 2}, {1}, set()]
 
 
