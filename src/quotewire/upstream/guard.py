@@ -46,7 +46,8 @@ class Guard:
 
     def heard(self, patches: Sequence[QuotePatch], now: float) -> None:
         """Data came over the stream."""
-        self._brought.update([(patch.symbol_id, patch) for patch in patches])
+        for patch in patches:
+            self._brought[patch.symbol_id] = patch
         self.watchdog.heard(patches, now)
 
     def knows(self, patch: QuotePatch, newest: Quote | None) -> bool:
