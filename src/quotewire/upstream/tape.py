@@ -81,6 +81,15 @@ class Line:
     was_open: bool = False
     pace: Pace = field(default_factory=Pace)
 
+    def look(self, phase: MarketPhase) -> None:
+        """See whether the market closed since the last look. Without a stream then, or with one that had not spoken of
+        the symbol, the close was not seen.
+        """
+        is_open = phase is not MarketPhase.CLOSED
+        if self.was_open and not is_open and (self.road is not UP or (self.data_at or NEVER) < self.road_since):
+            self.close_seen = False
+        self.was_open = is_open
+
 
 class Tape:
     """Book, roads and paces of all symbols. `carries(stream, symbol_id)` tells whether a stream still does,
@@ -282,10 +291,7 @@ class Tape:
             line = self._lines.get(symbol_id)
             if line is None:
                 continue
-            is_open = phases[line.exchange] is not MarketPhase.CLOSED
-            if line.was_open and not is_open and line.road is not Road.UP:
-                line.close_seen = False
-            line.was_open = is_open
+            line.look(phases[line.exchange])
             self._judge_into(changed, symbol_id, line, moment)
         return changed
 
@@ -324,6 +330,9 @@ class Tape:
         return line
 
     def _turn(self, line: Line, road: Road, moment: Moment) -> None:
+        if self._phases is None or self._phases.moment is not moment:
+            self._phases = Phases(moment)  # the market may have closed within this second
+        line.look(self._phases[line.exchange])
         if road is not Road.UP:
             line.pace.interrupt()
             if line.road is Road.UP and line.lost_at is None:

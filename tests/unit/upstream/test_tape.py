@@ -87,6 +87,18 @@ def test_a_quote_from_before_an_outage_over_the_close_is_not_called_closed(tape:
     assert quote.freshness is Freshness.CLOSED
 
 
+def test_a_stream_that_is_back_in_the_moment_of_the_close_has_not_seen_it(tape: Tape) -> None:
+    evening = OPEN.replace(hour=19, minute=59, second=50)
+    tape.streamed("alice", [patch(), patch(2)], moment(0, evening))
+    tape.judge(tape.symbols(), moment(9.5, evening))
+    tape.turn([1, 2], Road.DOWN, moment(9.6, evening))
+    tape.turn([2], Road.UP, moment(9.9, evening))
+
+    assert freshness(tape.turn([1], Road.UP, moment(10.1, evening))) == [Freshness.RECOVERING]
+    tape.judge(tape.symbols(), moment(10.5, evening))
+    assert tape.gaps().keys() == {1, 2}, "their last updates are asked for"
+
+
 def test_a_halt_is_told_and_kept_while_the_wire_leaves_it_out(tape: Tape) -> None:
     tape.streamed("alice", [patch(is_halted=True)], moment(0))
     (quote,) = tape.streamed("alice", [patch(bid_price=3.0)], moment(1))
