@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "a_server_that_takes_nothing_in_place_is_believed_to",
         "upstream/adoption.py",
-        "        if not shown - self.former:\n            return\n",
-        "        if not shown:\n            return\n",
+        "        if not shown - self.former:\n            return\n        if in_place - self.former:\n",
+        "        if in_place:\n",
         ("F1", "G1"),
     ),
     Mutant(

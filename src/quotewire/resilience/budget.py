@@ -108,6 +108,10 @@ class Budget:
         """Take in a 429, with its headers if it had any; which limit it was, and how long the category is blocked."""
         return self._meters[category].limited(remaining, reset_in_s, now)
 
+    def paused_s(self, category: Category, now: float) -> float:
+        """For how long a 429 forbids calls that were granted before it came and have not left yet."""
+        return self._meters[category].paused_s(now)
+
     def view(self, category: Category, now: float) -> BudgetView:
         """The category as it stands."""
         return self._meters[category].view(now)
@@ -164,6 +168,10 @@ class _Meter:
             self._pace, self._paced_at = max(1.0, self._pace_at(now) / 2), now
         self._blocked_until = max(self._blocked_until, now + wait)
         return LimitHit(hourly, wait)
+
+    def paused_s(self, now: float) -> float:
+        wait = self._blocked_until - now
+        return wait + ROUNDING_S if wait > 0 else 0.0
 
     def view(self, now: float) -> BudgetView:
         self._forget(now)

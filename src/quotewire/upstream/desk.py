@@ -186,8 +186,10 @@ class Desk:
             return await self._send(access, request)
 
     async def _send(self, access: Access, request: ApiRequest[T]) -> T:
-        self.calls += 1
         allowance = self._allowance(access.person)
+        if (held_s := allowance.budget.paused_s(request.category, self._now())) > 0:
+            await asyncio.sleep(held_s)  # a 429 came while this call waited for an exchange of tokens
+        self.calls += 1
         try:
             answer = await self._rest.send(access, request)
         except UpstreamError as error:

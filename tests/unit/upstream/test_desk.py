@@ -1,7 +1,8 @@
 """In whose name a call is made, and what a refusal means for the next."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -216,5 +217,34 @@ def test_a_row_that_cannot_be_read_is_told_once_and_counted_each_time() -> None:
         assert len(told) == 2
         assert "the row of 2 cannot be read" in told[1]
         assert bench.desk.rows_lost == 6
+
+    played(scenario)
+
+
+def test_a_call_that_waits_for_a_refresh_obeys_a_429_that_came_meanwhile() -> None:
+    async def scenario() -> None:
+        bench = Bench("alice")
+        use, over = bench.keeper.use, asyncio.Event()
+
+        @contextlib.asynccontextmanager
+        async def refreshing(person: str) -> AsyncIterator[Access]:
+            await over.wait()
+            async with use(person) as access:
+                yield access
+
+        loop = asyncio.get_running_loop()
+        bench.keeper.use = refreshing  # type: ignore[method-assign]
+        waiting = asyncio.create_task(bench.desk.call(REQUEST))
+        await asyncio.sleep(0.1)
+        bench.keeper.use = use  # type: ignore[method-assign]
+        bench.answers["access-alice"] = lambda: RateLimitedError("429", retry_after_s=1.0)
+        with pytest.raises(RateLimitedError):
+            await bench.desk.call_as("alice", REQUEST, priority=Priority.STREAM)
+        limited_at = loop.time()
+        bench.answers.clear()
+        over.set()
+
+        assert (await waiting)[0] == "alice"
+        assert loop.time() - limited_at >= 1.0
 
     played(scenario)
