@@ -29,12 +29,14 @@ from quotewire.wire.commands import Resolution
 from quotewire.wire.dialect import Dialect, Facts
 from quotewire.wire.handshake import Opening, Refusal, check, offered_subprotocols
 from quotewire.wire.limits import SessionLimits
-from quotewire.wire.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from quotewire.wire.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, UpstreamState
 from quotewire.wire.native import MsgpackDialect, NativeDialect
 from quotewire.wire.plain import PlainDialect
 
 RESOLVE_DEADLINE_S = 10.0
 RESOLVED_AT_ONCE = 100
+STATE_S = 0.05
+"""For how long newcomers are told the same count of symbols: to count them takes as long as all else of a welcome."""
 TICKED_AT_ONCE = 100
 """Connections looked after before quotes have a turn again."""
 REMEMBERED_S, REMEMBERED_SYMBOLS = 5.0, 20_000
@@ -145,6 +147,7 @@ class Gate:
         self.messages_out = 0
         self.bytes_out = 0
         self.turns = Turns()
+        self._state: tuple[UpstreamState | None, UpstreamState | None, float] = (None, None, 0.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._remembered: dict[str | int, Resolution] = {}
         self._refused: dict[str | int, Resolution] = {}
@@ -231,8 +234,17 @@ class Gate:
             pong_timeout_ms=settings.pong_timeout_ms,
             max_message_bytes=settings.max_message_bytes,
             max_symbols=settings.max_symbols_per_client,
-            upstream=self.upstream.state,
+            upstream=self._upstream_state(),
         )
+
+    def _upstream_state(self) -> UpstreamState:
+        """The upstream's state, which is looked up once for all who come within a moment, unless it was told anew."""
+        told, now = self.hub.told_upstream, time.monotonic()
+        state, as_told, until = self._state
+        if state is None or as_told is not told or now >= until:
+            state = self.upstream.state
+            self._state = state, told, now + STATE_S
+        return state
 
     def new_connection_id(self) -> str:
         """Make an id for a client that brought none (R10)."""

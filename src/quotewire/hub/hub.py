@@ -79,6 +79,7 @@ class Hub:
         self._told: frozenset[int] = frozenset()
         self._round_began = 0.0
         self._round_s = 0.0
+        self.told_upstream: UpstreamState | None = None
         self.updates = 0
         self.stale = 0
 
@@ -224,6 +225,7 @@ class Hub:
 
     def tell_upstream(self, state: UpstreamState) -> None:
         """Tell every client that the upstream changed."""
+        self.told_upstream = state
         for client in tuple(self._clients):
             client.tell_upstream(state)
 

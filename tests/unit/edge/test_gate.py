@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from quotewire.edge import gate as gate_module
@@ -180,3 +181,24 @@ async def test_what_failed_for_now_is_asked_again(make_services: MakeServices) -
     upstream.before = before
     await services.gate.resolve([], [1])
     assert services.gate.recall([], [1]) is None
+
+
+async def test_the_state_in_a_welcome_is_looked_up_once_for_a_moment_and_anew_when_it_was_told(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = make_services()
+    fake = services.upstream
+    assert isinstance(fake, FakeUpstream)
+    before = fake.state
+    assert services.gate.facts("a").upstream is before
+    fake.state = msgspec.structs.replace(before, symbol_count=before.symbol_count + 1)
+    assert services.gate.facts("a").upstream is before
+    fake.state = msgspec.structs.replace(before, state="error")
+    services.hub.tell_upstream(fake.state)
+    assert services.gate.facts("a").upstream is fake.state
+    fake.state = before
+    monkeypatch.setattr(gate_module, "STATE_S", 0.0)
+    services.gate._state = (None, None, 0.0)
+    assert services.gate.facts("a").upstream is before
+    fake.state = msgspec.structs.replace(before, symbol_count=7)
+    assert services.gate.facts("a").upstream is fake.state
