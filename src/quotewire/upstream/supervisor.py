@@ -196,7 +196,9 @@ class Upstream:
         for symbol_id in [i for i, until in self._lingering.items() if until <= now]:
             del self._lingering[symbol_id]
         self._fleet.want(self._wanted, self._lingering.keys())
+        await asyncio.sleep(0)
         await self._patrol.round(self._group)
+        await asyncio.sleep(0)
         self._backfill.round(self._tape.gaps(), self._group)
         self._emit(self._tape.due(self._clock.now()))
         symbol_ids = self._tape.symbols()
