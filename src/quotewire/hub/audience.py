@@ -5,7 +5,7 @@ whether ten or ten thousand want the symbol, and publishing walks a plain list.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from quotewire.hub.lane import Lane
@@ -119,7 +119,9 @@ class Audiences:
                 self._add_run(lane.append, shape, symbol_ids)
         return len(self._audiences) > before
 
-    def _add_run(self, append: Append, shape: Shape, symbol_ids: Iterable[int]) -> None:
+    def _add_run(self, append: Append, shape: Shape, symbol_ids: Collection[int]) -> None:
+        if not symbol_ids:
+            return  # an empty index would keep its shape for good
         # What subscribing costs is mostly this loop: nothing is called in it that need not be.
         index = self._runs.setdefault(shape, {})
         there = index.get

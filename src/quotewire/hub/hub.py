@@ -45,7 +45,7 @@ class Delivery:
     ring_size: int = 4096
     history_depth: int = 64
     history_symbols: int = 2000
-    share: float = 0.7
+    share: float = 0.64
 
 
 class Hub:
@@ -73,6 +73,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._gathered = 0
         self._flush_scheduled = False
+        self._flush_due = 0.0
         self._sweep_scheduled = False
         self._tell_scheduled = False
         self._wake_at: float | None = None
@@ -200,8 +201,10 @@ class Hub:
     def flush(self) -> None:
         """Let every client that is owed something have it: in one go, or slice by slice where that takes long."""
         self._flush_scheduled = False
+        began = self._clock()
         try:
-            self._slice(self._clock())
+            # Whoever had to wait for others, such as an upstream that brings much, writes for as long as it waited.
+            self._slice(began, length_s=max(SLICE_S, began - self._flush_due - MIN_DELAY_S))
         finally:  # a defect met on the way is not the others': they are owed theirs
             now = self._clock()
             if self._seats.in_round:
@@ -291,10 +294,11 @@ class Hub:
         self._sweep_later()
 
     def _flush_later(self, now: float, waiting_since: float) -> None:
-        self._flush_scheduled = True
-        self._schedule(self._window.pause(now, waiting_since), self.flush)
+        pause = self._window.pause(now, waiting_since)
+        self._flush_scheduled, self._flush_due = True, now + pause
+        self._schedule(pause, self.flush)
 
-    def _slice(self, began: float, *, length_s: float = SLICE_S) -> None:
+    def _slice(self, began: float, *, length_s: float) -> None:
         """Go on with the round over the clients, or begin one."""
         if not self._seats.in_round:
             self._round_began = began

@@ -7,7 +7,7 @@ pauses between them that keep it to its share; what is published meanwhile joins
 and the two settle. As the slices go round the clients in turn, none waits longer than one round.
 """
 
-SLICE_S = 0.001
+SLICE_S = 0.0003
 """How long to write at a stretch: what comes in between is read no later than that."""
 
 BURST_S = 0.002

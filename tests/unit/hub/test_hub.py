@@ -345,3 +345,24 @@ def test_positions_are_judged_at_the_moment_of_joining() -> None:
     world.hub.publish([quote(1, 8)])
     world.turn()
     assert client.sequences() == [(1, 8)]
+
+
+def test_who_had_to_wait_for_others_writes_for_as_long() -> None:
+    written = []
+    for waited in (0.0, 0.020):
+        world = World()
+        clients = [world.client(1, i) for i in range(2, 202)]
+        for client in clients:
+
+            def slow_write(data: bytes, client: FakeClient = client, world: World = world) -> None:
+                client.take(data)
+                world.now += 0.0001
+
+            client.write = slow_write
+        world.hub.publish([quote(1, 1)])
+        world.now += waited
+        world.turn()
+        written.append(sum(len(client.writes) for client in clients))
+    on_time, late = written
+    assert on_time < 20
+    assert 150 < late < 200  # 19 of the 20 ms: a millisecond late is what timers are
