@@ -92,9 +92,11 @@ void conn_open(struct group *g, uint32_t index) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     if (fd < 0) die("a socket");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (target.sources > 1) { /* one address has only so many ports */
+    /* One address has only so many ports; and those who are not as others come from an address of their own. */
+    uint32_t offset = g->kind != NORMAL ? 0x20000u : 0x10000u + index % (uint32_t)target.sources;
+    if (g->kind != NORMAL || target.sources > 1) {
         struct sockaddr_in from = {.sin_family = AF_INET};
-        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0x10000u + (uint32_t)(index % (uint32_t)target.sources));
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + offset);
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT_, &on, sizeof on);
         if (bind(fd, (struct sockaddr *)&from, sizeof from)) die("a source address");
     }
@@ -225,7 +227,8 @@ static void on_text(struct conn *c, struct frame *f, int64_t now) {
         c->state = SNAPSHOT;
     } else if (TYPE("snapshot\"")) {
         check_quotes(c, f->payload, f->len, now, true);
-        if (c->state == SNAPSHOT) become_live(c);
+        bool more = memmem(f->payload, f->len < 100 ? f->len : 100, "\"more\":true", 11) != NULL;
+        if (c->state == SNAPSHOT && !more) become_live(c);
     } else if (TYPE("error\"")) {
         g->errors++;
         snprintf(g->last_error, sizeof g->last_error, "%.*s", (int)(f->len < 200 ? f->len : 200), f->payload);

@@ -11,6 +11,8 @@ SYMBOLS: Final = 100
 QUOTES_PER_S: Final = 500
 """Times 100 clients a symbol: 50 000 deliveries a second."""
 TARGET: Final = 1.1
+PRODUCT: Final = {"WS_SYMBOL_RATE_PER_IP": "10000"}
+"""A limit that other benches lift, as the product has it: those who mean harm come from an address of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def _run(setting: Setting, neighbours: tuple[Neighbour, ...], rounds: int) -> Ou
     outcome = Outcome()
     alone: dict[str, list[Figures]] = {}
     beside: dict[str, list[Figures]] = {}
-    with setting.gateway(1000) as (load, _):
+    with setting.gateway(1000, settings=PRODUCT) as (load, _):
         load.connect("all", setting.clients(HEALTHY), symbols=SYMBOLS, extra=COMPACT)
         for _ in range(rounds):
             for who in neighbours:

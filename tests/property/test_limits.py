@@ -11,7 +11,7 @@ from quotewire.resilience.accounts import Allowance, Limits, Rate
 
 NAMES = st.sampled_from(["a", "b", "c"])
 CONNECTIONS, SYMBOLS = 3, 20
-HANDSHAKES, COMMANDS, TOKENS = Rate(2, 6.0), Rate(5, 10.0), Rate(1, 2.0)
+HANDSHAKES, COMMANDS, NAMED, TOKENS = Rate(2, 6.0), Rate(5, 10.0), Rate(10, 40.0), Rate(1, 2.0)
 
 
 class Shares(RuleBasedStateMachine):
@@ -19,7 +19,7 @@ class Shares(RuleBasedStateMachine):
 
     @initialize(capacity=st.integers(1, 4))
     def begin(self, capacity: int) -> None:
-        allowance = Allowance(CONNECTIONS, SYMBOLS, HANDSHAKES, COMMANDS, TOKENS, TOKENS)
+        allowance = Allowance(CONNECTIONS, SYMBOLS, HANDSHAKES, COMMANDS, NAMED, TOKENS, TOKENS)
         self.limiter = Limiter(Limits(allowance, allowance), capacity=capacity)
         self.now = 0.0
         self.seats: list[tuple[Seat, str, str | None]] = []
@@ -64,6 +64,13 @@ class Shares(RuleBasedStateMachine):
         passed = sum(judged.command(self.now) is None for _ in range(count))
         assert passed <= COMMANDS.burst
         self.granted.setdefault(address, []).extend([self.now] * passed)
+
+    @precondition(lambda self: self.seats)
+    @rule(data=st.data(), counts=st.lists(st.integers(1, 50), max_size=5))
+    def names_symbols(self, data: st.DataObject, counts: list[int]) -> None:
+        judged, _, _ = data.draw(st.sampled_from(self.seats))
+        passed = [count for count in counts if judged.command(self.now, count) is None]
+        assert sum(passed) <= NAMED.burst
 
     @precondition(lambda self: self.seats)
     @rule(data=st.data())

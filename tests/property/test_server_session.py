@@ -154,7 +154,7 @@ class Shell:
         # What is reserved beforehand is what is claimed, wherever that is more than before.
         assert needs == claimed or max(needs, claimed) <= len(before)
 
-    def command(self, now: float) -> None:
+    def command(self, now: float, symbols: int = 0) -> None:
         """The quota of a connection that shares nothing, and remembers what it was asked for."""
 
     def claim(self, symbols: int) -> None:

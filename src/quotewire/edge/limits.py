@@ -69,9 +69,11 @@ class Limiter:
             self.refused[exceeded.limit, scope] += 1
         return exceeded
 
-    def spend(self, bucket: Bucket, rate: Rate, limit: Limit, scope: Scope, now: float) -> Exceeded | None:
-        """Take one out of that bucket."""
-        wait_s = bucket.take(rate, now)
+    def spend(
+        self, bucket: Bucket, rate: Rate, limit: Limit, scope: Scope, now: float, count: int = 1
+    ) -> Exceeded | None:
+        """Take so many out of that bucket."""
+        wait_s = bucket.take(rate, now, count)
         return None if wait_s == 0.0 else self.exceeded(limit, scope, rate.per_s, wait_s)
 
     def exceeded(self, limit: Limit, scope: Scope, allowed: int, wait_s: float = PLACE_RETRY_S) -> Exceeded:
@@ -119,8 +121,8 @@ class Seat:
             self._key.connections -= 1
             self._key = None
 
-    def command(self, now: float) -> str | None:
-        """A message came; a sentence when it is one too many."""
+    def command(self, now: float, symbols: int = 0) -> str | None:
+        """A message came that names so many symbols; a sentence when that is too much."""
         exceeded: Exceeded | None = None
         limiter, limits = self._limiter, self._limiter.limits
         for account, scope, allowed in (
@@ -129,7 +131,14 @@ class Seat:
         ):
             if account is not None and exceeded is None:
                 exceeded = limiter.spend(account.commands, allowed.commands, Limit.COMMANDS, scope, now)
+                if symbols and exceeded is None:
+                    exceeded = self._name(symbols, account, scope, allowed, now)
         return None if exceeded is None else str(exceeded)
+
+    def _name(self, symbols: int, account: Account, scope: Scope, allowed: Allowance, now: float) -> Exceeded | None:
+        if account.named is None:
+            account.named = Bucket(now)
+        return self._limiter.spend(account.named, allowed.symbol_rate, Limit.SYMBOL_RATE, scope, now, symbols)
 
     def claim(self, symbols: int) -> str | None:
         """The connection wants so many symbols in all; a sentence when they are too many. Fewer are always granted."""

@@ -233,9 +233,9 @@ class SharedSeat(Seat):
 
     # --- as every seat ---
 
-    def command(self, now: float) -> str | None:
-        """A message came; a sentence when it is one too many."""
-        refusal = super().command(now)
+    def command(self, now: float, symbols: int = 0) -> str | None:
+        """A message came that names so many symbols; a sentence when that is too much."""
+        refusal = super().command(now, symbols)
         if refusal is not None or self._purse is None:
             return refusal
         wait_s = self._purse.take(now)

@@ -19,6 +19,7 @@ CAPACITY = 100_000
 COMMAND_BURST_S = 2.0
 RATE_BURST_S = 2.0
 FAULT_BURST_S = 5.0
+SYMBOL_BURST_S = 10.0
 """A bucket holds what its rate gives in that time."""
 
 PLACE_RETRY_S = 10.0
@@ -36,6 +37,7 @@ class Limit(StrEnum):
     HANDSHAKES = "handshakes"
     COMMANDS = "commands"
     SYMBOLS = "symbols"
+    SYMBOL_RATE = "symbol_rate"
     TOKENS = "tokens"
     FAULTS = "faults"
 
@@ -52,6 +54,7 @@ _SAID = {
     Limit.HANDSHAKES: "{whom} may open {allowed} connections a second",
     Limit.COMMANDS: "{whom} may send {allowed} messages a second",
     Limit.SYMBOLS: "{whom} may want {allowed} symbols",
+    Limit.SYMBOL_RATE: "{whom} may name {allowed} symbols a second",
     Limit.TOKENS: "{whom} may ask for {allowed} tokens a second",
     Limit.FAULTS: "connections of {whom} end by the client's fault more than {allowed} times a second; wait",
 }
@@ -92,6 +95,7 @@ class Allowance:
     symbols: int
     handshakes: Rate
     commands: Rate
+    symbol_rate: Rate
     tokens: Rate
     faults: Rate
 
@@ -110,11 +114,13 @@ class Limits:
         together = settings.command_rate_per_ip or each * rate
         tokens = Rate.of(settings.token_rate_per_ip, at_least=each)
         faults = Rate.of(settings.fault_rate_per_ip, burst_s=FAULT_BURST_S)
+        most = 2 * settings.max_symbols_per_client  # as many as a connection that shares with nobody may name at once
         address = Allowance(
             connections=each,
             symbols=settings.max_symbols_per_ip or each * settings.max_symbols_per_client,
             handshakes=Rate.of(settings.handshake_rate_per_ip, at_least=each),
             commands=Rate.of(together, burst_s=COMMAND_BURST_S),
+            symbol_rate=Rate.of(settings.symbol_rate_per_ip, burst_s=SYMBOL_BURST_S, at_least=most),
             tokens=tokens,
             faults=faults,
         )
@@ -123,6 +129,7 @@ class Limits:
             symbols=settings.max_symbols_per_key,
             handshakes=Rate.of(settings.handshake_rate_per_key),
             commands=Rate.of(settings.command_rate_per_key),
+            symbol_rate=Rate.of(settings.symbol_rate_per_key, burst_s=SYMBOL_BURST_S, at_least=most),
             tokens=tokens,
             faults=faults,
         )
@@ -138,17 +145,17 @@ class Bucket:
         self._spent = 0.0
         self._at = now
 
-    def take(self, rate: Rate, now: float) -> float:
-        """Take one; 0.0 when there was one, else in how many seconds there is."""
-        wait_s = self.wait_s(rate, now)
+    def take(self, rate: Rate, now: float, count: int = 1) -> float:
+        """Take so many; 0.0 when there were as many, else none are taken: in how many seconds there are."""
+        wait_s = self.wait_s(rate, now, count)
         if wait_s == 0.0:
-            self._spent += 1.0
+            self._spent += count
         return wait_s
 
-    def wait_s(self, rate: Rate, now: float) -> float:
-        """In how many seconds there is one; 0.0 when there is one now."""
+    def wait_s(self, rate: Rate, now: float, count: int = 1) -> float:
+        """In how many seconds there are so many; 0.0 when there are now."""
         self._refill(rate, now)
-        short = self._spent + 1.0 - rate.burst
+        short = self._spent + count - rate.burst
         return short / rate.per_s if short > ROUNDING else 0.0
 
     def left(self, rate: Rate, now: float) -> int:
@@ -185,13 +192,14 @@ def opened(account: "Account", scope: Scope, allowed: Allowance, now: float) -> 
 class Account:
     """What one address or key has, and has used."""
 
-    __slots__ = ("commands", "connections", "faults", "handshakes", "symbols", "tokens")
+    __slots__ = ("commands", "connections", "faults", "handshakes", "named", "symbols", "tokens")
 
     def __init__(self, now: float) -> None:
         self.connections = 0
         self.symbols = 0
         self.handshakes = Bucket(now)
         self.commands = Bucket(now)
+        self.named: Bucket | None = None  # symbols, by commands
         self.tokens: Bucket | None = None
         self.faults: Bucket | None = None
 
@@ -206,6 +214,7 @@ class Account:
             not self.holds
             and self.handshakes.full(allowed.handshakes, now)
             and self.commands.full(allowed.commands, now)
+            and (self.named is None or self.named.full(allowed.symbol_rate, now))
             and (self.tokens is None or self.tokens.full(allowed.tokens, now))
             and (self.faults is None or self.faults.full(allowed.faults, now))
         )

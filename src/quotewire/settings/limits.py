@@ -86,6 +86,21 @@ VARIABLES: tuple[Variable, ...] = (
         "Symbols a second that the commands of one connection may name; twice `MAX_SYMBOLS_PER_CLIENT` at once.",
     ),
     _count(
+        "WS_SYMBOL_RATE_PER_IP",
+        "symbol_rate_per_ip",
+        "10000",
+        "Symbols a second that the commands of all connections of one address may name; ten times as many at once, and"
+        " never less than one connection may: raise it with `MAX_CONNECTIONS_PER_IP` for a fleet behind one address.",
+        high=1000 * MILLION,
+    ),
+    _count(
+        "WS_SYMBOL_RATE_PER_KEY",
+        "symbol_rate_per_key",
+        "1000000",
+        "Symbols a second that the commands of all connections of one key may name; ten times as many at once.",
+        high=1000 * MILLION,
+    ),
+    _count(
         "WS_FAULT_RATE_PER_IP",
         "fault_rate_per_ip",
         "10",

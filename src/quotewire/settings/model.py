@@ -37,6 +37,8 @@ class Settings:
     command_rate_per_ip: int | None
     command_rate_per_key: int
     symbol_rate_per_client: int
+    symbol_rate_per_ip: int
+    symbol_rate_per_key: int
     fault_rate_per_ip: int
     token_rate_per_ip: int
     ipv6_prefix: int

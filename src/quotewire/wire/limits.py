@@ -33,8 +33,8 @@ class SessionLimits:
 class Quota(Protocol):
     """What a connection shares with others: of its address, of its key."""
 
-    def command(self, now: float) -> str | None:
-        """Take one message from it; a sentence when there is none left."""
+    def command(self, now: float, symbols: int = 0) -> str | None:
+        """Take one message from it that names so many symbols; a sentence when there is not so much left."""
 
     def claim(self, symbols: int) -> str | None:
         """Have room for so many symbols in all; a sentence when there is none. Fewer than before are always granted."""
@@ -43,7 +43,7 @@ class Quota(Protocol):
 class _Unshared:
     """A quota that is never used up."""
 
-    def command(self, now: float) -> str | None:
+    def command(self, now: float, symbols: int = 0) -> str | None:
         return None
 
     def claim(self, symbols: int) -> str | None:

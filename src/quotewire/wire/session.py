@@ -370,7 +370,7 @@ class ServerSession:
         if named is None:
             return f"a connection may name {limits.symbols_per_s:g} symbols a second, {limits.symbol_burst} at once"
         self._messages_full_at, self._symbols_full_at = messages, named
-        return self._quota.command(now)
+        return self._quota.command(now, symbols)
 
     def _named(self, command: Command) -> int:
         """How many symbols it names; none where they are too many to be looked at."""

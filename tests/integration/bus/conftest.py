@@ -23,7 +23,8 @@ KEY = b"k" * 32
 LIMIT = 5
 WIDE = Rate(100_000, 200_000.0)
 LIMITS = Limits(
-    address=Allowance(LIMIT, 50, WIDE, WIDE, WIDE, WIDE), key=Allowance(LIMIT, 50, WIDE, Rate(100, 200.0), WIDE, WIDE)
+    address=Allowance(LIMIT, 50, WIDE, WIDE, WIDE, WIDE, WIDE),
+    key=Allowance(LIMIT, 50, WIDE, Rate(100, 200.0), WIDE, WIDE, WIDE),
 )
 
 

@@ -101,6 +101,25 @@ async def test_symbols_a_second_that_one_connection_names(edge_with: EdgeWith) -
         assert await pinged(bomb) == "pong"
 
 
+@pytest.mark.parametrize("scope", ["ip", "key"])
+async def test_a_client_that_comes_back_goes_on_with_what_its_address_and_key_have_left(
+    edge_with: EdgeWith, scope: str
+) -> None:
+    edge = await edge_with(**PROXY, **{f"WS_SYMBOL_RATE_PER_{scope.upper()}": "1", "MAX_SYMBOLS_PER_CLIENT": "100"})
+    async with crowd(edge):
+        for symbols in (100, 60):
+            async with client_of(edge, THEM, *range(20, 20 + symbols), key="them"):
+                pass
+        async with client_of(edge, THEM, key="them") as bomb:
+            await bomb.text({"type": "subscribe", "ids": list(range(20, 120)), "requestId": "r"})
+            refused = await bomb.message()
+            whom = {"ip": "this address", "key": "this key"}[scope]
+            assert (refused["code"], refused["requestId"]) == ("rate_limited", "r")
+            assert refused["message"] == f"{whom} may name 1 symbols a second"
+            assert await pinged(bomb) == "pong"
+    assert edge.gate.limiter.refused == {("symbol_rate", scope): 1}
+
+
 async def test_an_address_whose_clients_keep_misbehaving_waits(edge_with: EdgeWith) -> None:
     edge = await edge_with(**PROXY, WS_FAULT_RATE_PER_IP="1")
     statuses = []

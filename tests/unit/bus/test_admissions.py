@@ -17,7 +17,7 @@ K = (Scope.KEY, "k")
 def admissions(
     connections: int = 1000, symbols: int = 1000, handshakes: Rate = WIDE, commands: Rate = WIDE
 ) -> Admissions:
-    allowance = Allowance(connections, symbols, handshakes, commands, WIDE, WIDE)
+    allowance = Allowance(connections, symbols, handshakes, commands, WIDE, WIDE, WIDE)
     return Admissions(Limits(allowance, allowance))
 
 

@@ -13,10 +13,11 @@ def allowance(
     symbols: int = 1000,
     handshakes: Rate = WIDE,
     commands: Rate = WIDE,
+    symbol_rate: Rate = WIDE,
     tokens: Rate = WIDE,
     faults: Rate = WIDE,
 ) -> Allowance:
-    return Allowance(connections, symbols, handshakes, commands, tokens, faults)
+    return Allowance(connections, symbols, handshakes, commands, symbol_rate, tokens, faults)
 
 
 def limiter(*, address: Allowance | None = None, key: Allowance | None = None, capacity: int = 1000) -> Limiter:
@@ -86,6 +87,24 @@ def test_messages_count_for_the_address_first_and_then_for_the_key() -> None:
     # What the address was refused is not taken from the key.
     assert [two.command(0.0) for _ in range(2)] == [None, "this key may send 1 messages a second"]
     assert judge.refused == {("commands", "ip"): 1, ("commands", "key"): 1}
+
+
+def test_symbols_are_named_at_a_rate_by_all_connections_of_an_address_and_of_a_key() -> None:
+    judge = limiter(address=allowance(symbol_rate=Rate(10, 100.0)), key=allowance(symbol_rate=Rate(10, 150.0)))
+    first, far = seat(judge.enter("a", 0.0)), seat(judge.enter("b", 0.0))
+    for each in (first, far):
+        each.identify("k", 0.0)
+    assert [first.command(0.0, 60) for _ in range(2)] == [None, "this address may name 10 symbols a second"]
+    assert first.command(0.0, 40) is None
+    assert first.command(0.0) is None  # a message that names none is none of it
+    first.leave()
+    again = seat(judge.enter("a", 0.0))
+    again.identify("k", 0.0)
+    assert again.command(0.0, 1) == "this address may name 10 symbols a second"  # a new connection changes nothing
+    # What the address was refused is not taken from the key.
+    assert [far.command(0.0, 50), far.command(0.0, 1)] == [None, "this key may name 10 symbols a second"]
+    assert again.command(2.0, 20) is None
+    assert judge.refused == {("symbol_rate", "ip"): 2, ("symbol_rate", "key"): 1}
 
 
 def test_symbols_are_shared_and_given_back() -> None:

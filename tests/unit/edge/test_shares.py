@@ -17,7 +17,7 @@ from quotewire.resilience.accounts import Allowance, Drawn, Exceeded, Held, Limi
 
 WIDE = Rate(1000, 1000.0)
 CONNECTIONS, SYMBOLS = 4, 20
-ALLOWANCE = Allowance(CONNECTIONS, SYMBOLS, WIDE, Rate(10, 20.0), WIDE, WIDE)
+ALLOWANCE = Allowance(CONNECTIONS, SYMBOLS, WIDE, Rate(10, 20.0), WIDE, WIDE, WIDE)
 LIMITS = Limits(ALLOWANCE, ALLOWANCE)
 NODES = 2
 

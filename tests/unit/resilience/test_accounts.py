@@ -20,7 +20,7 @@ WIDE = Rate(1000, 1000.0)
 
 
 def allowance(connections: int = 1000, symbols: int = 1000, handshakes: Rate = WIDE) -> Allowance:
-    return Allowance(connections, symbols, handshakes, WIDE, WIDE, WIDE)
+    return Allowance(connections, symbols, handshakes, WIDE, WIDE, WIDE, WIDE)
 
 
 def test_a_bucket_gives_its_burst_at_once_and_its_rate_from_then_on() -> None:
@@ -70,12 +70,34 @@ def test_an_account_that_holds_symbols_alone_is_kept() -> None:
 
 def test_the_settings_say_the_limits() -> None:
     limits = Limits.of(load({}))
-    assert limits.address == Allowance(5, 25_000, Rate(50, 100.0), Rate(500, 1000.0), Rate(50, 100.0), Rate(10, 50.0))
+    named = Rate(10_000, 100_000.0)
+    assert limits.address == Allowance(
+        5, 25_000, Rate(50, 100.0), Rate(500, 1000.0), named, Rate(50, 100.0), Rate(10, 50.0)
+    )
+    assert limits.key.symbol_rate == Rate(1_000_000, 10_000_000.0)
     assert limits.key.connections == 100_000
     raised = Limits.of(load({"MAX_CONNECTIONS_PER_IP": "20000"}))
     assert raised.address.handshakes == Rate(50, 20_000.0)  # as many as it may have may come at once
     chosen = Limits.of(load({"MAX_SYMBOLS_PER_IP": "7", "WS_COMMAND_RATE_PER_IP": "3"}))
     assert (chosen.address.symbols, chosen.address.commands) == (7, Rate(3, 6.0))
+    # One connection by itself never meets what it shares with others.
+    assert Limits.of(load({"WS_SYMBOL_RATE_PER_IP": "1"})).address.symbol_rate == Rate(1, 10_000.0)
+
+
+def test_an_account_that_named_many_symbols_is_remembered_until_that_makes_no_difference() -> None:
+    account, allowed = Account(0.0), allowance()
+    account.named = Bucket(0.0)
+    assert account.named.take(allowed.symbol_rate, 0.0, 500) == 0.0
+    assert not account.idle(allowed, 0.25)
+    assert account.idle(allowed, 0.5)
+
+
+def test_a_bucket_gives_all_that_is_asked_for_or_nothing() -> None:
+    bucket, rate = Bucket(0.0), Rate(10, 100.0)
+    assert bucket.take(rate, 0.0, 70) == 0.0
+    assert bucket.take(rate, 0.0, 50) == pytest.approx(2.0)
+    assert bucket.left(rate, 0.0) == 30
+    assert bucket.take(rate, 2.0, 50) == 0.0
 
 
 def test_a_new_account_is_idle() -> None:

@@ -286,7 +286,9 @@ def test_messages_beyond_the_rate_are_not_served_and_twenty_of_them_end_it() -> 
 class Full:
     """A quota that others have used up."""
 
-    def command(self, now: float) -> str | None:
+    def command(self, now: float, symbols: int = 0) -> str | None:
+        if symbols > 3:
+            return "this key may name 3 symbols a second"
         return "this key may send 5 messages a second" if now > START else None
 
     def claim(self, symbols: int) -> str | None:
@@ -304,5 +306,7 @@ def test_what_is_shared_with_others_limits_too() -> None:
     assert refused["code"] == "too_many_symbols"
     assert refused["message"].startswith("this key may want 2 symbols")
     assert session.wanted == {1, 2}
+    (many,) = told(session.text(subscribe(1, 2, 3, 4), START))
+    assert (many["code"], many["message"]) == ("rate_limited", "this key may name 3 symbols a second")
     (beyond,) = told(session.text('{"type":"ping"}', START + 1))
     assert (beyond["code"], beyond["message"]) == ("rate_limited", "this key may send 5 messages a second")
