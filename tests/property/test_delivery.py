@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from quotewire.hub import audience
 from quotewire.hub.hub import Delivery, Joined
 from quotewire.market.quote import Quote
 from quotewire.wire.codec import Form, quotes_frame
@@ -140,6 +141,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
+        self.swept_at_once, audience.SWEPT_AT_ONCE = audience.SWEPT_AT_ONCE, 1  # so that to leave takes several turns
         self.world = World(Delivery(max_window_s=0.010, ring_size=3, history_depth=4, history_symbols=3))
         self.hub = self.world.hub
         self.history: dict[tuple[int, int, int], Quote] = {}
@@ -183,10 +185,13 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 2), symbol_ids=symbol_sets, chosen=options | st.just(DEFAULT_OPTIONS))
     def subscribe(self, who: int, symbol_ids: set[int], chosen: Options) -> None:
+        self._subscribe(who, symbol_ids, chosen, more=None)
+
+    def _subscribe(self, who: int, symbol_ids: set[int], chosen: Options, *, more: bool | None) -> None:
         reader = self.readers[who]
         changing = {i for i in symbol_ids if i in reader.wanted}
         reader.commanding = True
-        joined = self.hub.join(reader.client, sorted(symbol_ids), chosen)
+        joined = self.hub.join(reader.client, sorted(symbol_ids), chosen, more=more)
         reader.commanding = False
         reader.catch_up()
         reader.exact &= not changing
@@ -196,6 +201,17 @@ class Deliveries(RuleBasedStateMachine):
                 reader.positions.pop(symbol_id, None)
             reader.times.pop(symbol_id, None)
         reader.accept(joined, reader.hears_gaps)
+
+    @rule(who=st.integers(0, 2), symbol_ids=symbol_sets, chosen=options | st.just(DEFAULT_OPTIONS))
+    def subscribe_in_parts(self, who: int, symbol_ids: set[int], chosen: Options) -> None:
+        """One symbol a part, with an update of each symbol and a flush between any two."""
+        parts = sorted(symbol_ids)
+        for at, symbol_id in enumerate(parts):
+            self._subscribe(who, {symbol_id}, chosen, more=at + 1 < len(parts))
+            if symbol_id % 2:
+                for each in SYMBOLS:
+                    self._publish(each, 4.5, at, step=1)
+                self.world.sleep(0.0 if symbol_id == 1 else 0.02)
 
     @rule(who=st.integers(0, 2), symbol_ids=symbol_sets)
     def unsubscribe(self, who: int, symbol_ids: set[int]) -> None:
@@ -288,6 +304,12 @@ class Deliveries(RuleBasedStateMachine):
         """In the end all sockets take data, and all is told."""
         if not hasattr(self, "readers"):
             return
+        try:
+            self._end()
+        finally:
+            audience.SWEPT_AT_ONCE = self.swept_at_once
+
+    def _end(self) -> None:
         for who in range(len(self.readers)):
             self.unblock(who)
         self.world.sleep(5)
@@ -301,6 +323,10 @@ class Deliveries(RuleBasedStateMachine):
                 assert reader.missed == reader.skipped
             self.hub.settle(reader.client)
             self.hub.detach(reader.client)
+        self.world.sleep(1)
+        audiences = self.hub._seats._audiences
+        assert audiences.tidy
+        assert not audiences._runs  # shapes are made up by clients: one that nobody wants must not stay
         left = self.hub.stats()
         empty = ("clients", "lanes", "clients_apart", "symbols_wanted", "updates_waiting")
         assert not any(left[name] for name in empty), left

@@ -14,6 +14,10 @@ from quotewire.wire.options import ALWAYS, QUOTE_FIELDS
 _json: Final = msgspec.json.Encoder().encode
 _msgpack: Final = msgspec.msgpack.Encoder().encode
 
+MAX_ROWS: Final = 1024
+"""Classes that are made for selections, ever. Clients choose fields as they like, and a class that nobody needs any
+more stays until the collector looks at all there is, which is hardly ever."""
+
 
 class Selection:
     """All fields of a quote, or `ALWAYS` and some; encoded in JSON, or in MessagePack where `binary`.
@@ -28,11 +32,7 @@ class Selection:
         self._whole = fields is None
         self._names = tuple(QUOTE_FIELDS) if fields is None else (*ALWAYS, *fields)
         self._read: Callable[[Quote], tuple[object, ...]] = attrgetter(*(QUOTE_FIELDS[name] for name in self._names))
-        # A struct of just these fields takes half the time of a dict with the same keys.
-        places = [f"field_{number}" for number in range(len(self._names))]
-        self._row = msgspec.defstruct(
-            "Row", [(place, object) for place in places], rename=dict(zip(places, self._names, strict=True)), gc=False
-        )
+        self._row = _row_of(self._names)
 
     def encode(self, quote: Quote) -> bytes:
         """This part of a quote."""
@@ -50,6 +50,25 @@ class Selection:
         if not self.binary:
             return _json(told)
         return _msgpack({name: _finite(value) for name, value in told.items()})
+
+
+_rows: dict[tuple[str, ...], Callable[..., object]] = {}
+
+
+def _row_of(names: tuple[str, ...]) -> Callable[..., object]:
+    """What makes, of the values of these fields, something that is encoded as a map of them."""
+    row = _rows.get(names)
+    if row is not None:
+        return row
+    if len(_rows) >= MAX_ROWS:
+        return lambda *values: dict(zip(names, values, strict=True))
+    # A struct of just these fields takes half the time of a dict with the same keys.
+    places = [f"field_{number}" for number in range(len(names))]
+    made = msgspec.defstruct(
+        "Row", [(place, object) for place in places], rename=dict(zip(places, names, strict=True)), gc=False
+    )
+    _rows[names] = made
+    return made
 
 
 @lru_cache(maxsize=1024)

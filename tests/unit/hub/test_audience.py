@@ -90,3 +90,17 @@ def test_ids_are_the_objects_in_use_already() -> None:
     found = audiences.same([int("123456789"), 7, 7])
     assert found == [123456789, 7]
     assert found[0] is big
+
+
+def test_no_shape_is_kept_when_nobody_wants_anything_in_it() -> None:
+    """Clients make shapes up: what is left of one would be left for good."""
+    audiences = Audiences()
+    bids = Options(fields=("bidPrice",))
+    mine = lane(1)
+    audiences.add_lane(mine, mine.wants)
+    audiences.add_lane(mine, wants(2, options=bids))
+    audiences.remove_lane(mine, wants(2, options=bids))
+    audiences.add_lane(mine, wants(options=bids))
+    assert list(audiences._runs) == [shape_of(Form.NATIVE, DEFAULT_OPTIONS, gaps=True)]
+    audiences.remove_lane(mine, mine.wants)
+    assert not audiences._runs
