@@ -53,12 +53,16 @@ class Adoption:
         new = frozenset(added)
         if self.lesson.habit is not Habit.IN_PLACE and self.early & new - self.former:
             self.lesson.habit = Habit.IN_PLACE
+        self.renewed -= new
         self.pending.update(new - self.early)
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def settled(self, ids: Iterable[int]) -> None:
-        """The open socket carries these, whether or not they have shown data."""
-        self.early.difference_update(ids)
+        """The open socket was asked for exactly these: whether it carries them, other data than early ones tell."""
+        settled = frozenset(ids)
+        self.early -= settled
+        self.pending &= settled
+        self.renewed &= settled
 
     def opened_anew(self, now: float, surplus: Iterable[int] = ()) -> None:
         """The stream was opened anew with all its symbols, and with `surplus` ones that were dropped meanwhile."""
@@ -68,12 +72,13 @@ class Adoption:
         self.due_at = now + ADOPT_S if self.pending else float("inf")
 
     def dropped(self, removed: Iterable[int], taken: Set[int] = frozenset()) -> None:
-        """These are not wanted any more. Those that were `taken` may come nevertheless, as they did before."""
+        """These are not wanted any more. Those that were `taken` may come nevertheless, as they did before; what has
+        shown nothing yet stays unproven, until a request leaves it out.
+        """
         gone = frozenset(removed)
         self.former |= gone
-        self.early -= gone - taken
-        self.pending -= gone
-        self.renewed -= gone
+        for known in (self.early, self.pending, self.renewed):
+            known -= gone - taken
 
     def heard(self, ids: Iterable[int]) -> bool:
         """Data of these came, which the stream is about to be asked for; whether that is news."""

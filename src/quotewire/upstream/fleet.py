@@ -265,17 +265,21 @@ class Fleet:
         """What no stream has carried for a moment, because its bearer's is not up or does not take it."""
         without = self._wanted - self.carried
         self._without_since = {each: self._without_since.get(each, now) for each in without}
-        coming = [x for who, x in self.sessions.items() if x.is_live and not x.is_stuck and who not in self._leaving]
+        coming = [x for who, x in self.sessions.items() if self._takes(x) and who not in self._leaving]
         coming_ids = frozenset[int]().union(*(self._target.get(x.person, frozenset()) for x in coming))
         planned = frozenset[int]().union(*self._target.values())
         return frozenset(
             each for each in planned & without - coming_ids if now - self._without_since[each] >= BRIDGED_S
         )
 
+    def _takes(self, session: StreamSession) -> bool:
+        """Whether a stream is up and takes new symbols, as far as is known."""
+        return session.is_live and not session.is_stuck and not session.has_lapsed
+
     def _room(self, shares: Assignment, now: float) -> dict[str, int]:
         """How many symbols more the streams that are up can take, were it in place of what lingers."""
         bound = self._bound(now)
-        able = [who for who, x in self.sessions.items() if x.is_live and not x.is_stuck and who not in bound]
+        able = [who for who, x in self.sessions.items() if self._takes(x) and who not in bound]
         return {
             who: self._limit(who) - len(shares.get(who, frozenset()) - self._lingering)
             for who in able

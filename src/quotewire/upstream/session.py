@@ -124,6 +124,11 @@ class StreamSession:
         return self._steward.is_stuck
 
     @property
+    def has_lapsed(self) -> bool:
+        """Whether the stream's socket ended, its replacement is not there, and it is not waited for any longer."""
+        return self._steward.has_lapsed
+
+    @property
     def number(self) -> int | None:
         """The machine's number of the socket that counts."""
         return self._machine.socket
@@ -238,6 +243,14 @@ class StreamSession:
                 await self._socket.close()
 
     # --- what the steward does to the stream ---
+
+    def asks(self) -> frozenset[int]:
+        """What a request that is about to leave asks for. What an earlier one left out joins anew with it: what the
+        stream says of that then may be news, though it said the same last.
+        """
+        for symbol_id in self.assigned & self.aim.omissions.since.keys():
+            self._added(symbol_id, self._now() - LAG_S)
+        return self.assigned
 
     def carry(self, target: Target) -> None:
         """The socket carries what `target` says from now on."""
@@ -392,7 +405,7 @@ class StreamSession:
     async def _prepare(self, number: int) -> None:
         try:
             async with asyncio.timeout(PREPARE_S):
-                self.target = await self.aim.take(lambda: self.assigned)
+                self.target = await self.aim.take(self.asks)
         except (UpstreamError, TimeoutError) as trouble:
             self._missed(number, trouble)
         else:

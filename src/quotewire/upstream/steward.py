@@ -53,6 +53,9 @@ class Stream(Protocol):
     def assigned(self) -> frozenset[int]:
         """What the stream should carry."""
 
+    def asks(self) -> frozenset[int]:
+        """What a request that is about to leave asks for."""
+
     def carry(self, target: Target) -> None:
         """The socket carries what `target` says from now on."""
 
@@ -211,7 +214,7 @@ class Steward:
             return
         try:
             async with asyncio.timeout(ASK_S):
-                target = await self._aim.take(lambda: self._stream.assigned)
+                target = await self._aim.take(self._stream.asks)
         except (UpstreamError, TimeoutError) as trouble:
             self._postpone(Why.SYMBOLS_CHANGED, trouble)
             return
@@ -249,7 +252,7 @@ class Steward:
 
     async def _open(self) -> tuple[QuoteSocket, Target, float]:
         async with asyncio.timeout(REPLACE_S):
-            target = await self._aim.take(lambda: self._stream.assigned)
+            target = await self._aim.take(self._stream.asks)
             fresh = await self._open_socket(target.url)
             since = self._now()
             try:

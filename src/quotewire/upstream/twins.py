@@ -177,7 +177,8 @@ class Twins:
             return Heard.NEW
         place = thread.places.get(stream)
         if place is None or place.since != since:
-            return self._join(thread, self._begin(thread, stream, since), stream, patch, current, now)
+            floor = self._floor(thread, stream)
+            return self._join(thread, self._begin(thread, stream, since), floor, stream, patch, current, now)
         if place.last == patch:
             return Heard.HELD if place.held else Heard.SEEN
         place.last = patch
@@ -238,12 +239,18 @@ class Twins:
         return place
 
     def _join(
-        self, thread: Thread, place: _Place, stream: Hashable, patch: QuotePatch, current: Quote | None, now: float
+        self,
+        thread: Thread,
+        place: _Place,
+        floor: int,
+        stream: Hashable,
+        patch: QuotePatch,
+        current: Quote | None,
+        now: float,
     ) -> Heard:
-        """A stream's first word of a symbol."""
+        """A stream's first word of a symbol, or the first after it was asked for it again; not from before `floor`."""
         place.last = patch
         newest = thread.count - 1
-        floor = self._floor(thread, stream)
         possible = [at for at in thread.possible(patch, max(place.since, now - LAG_S)) if at >= floor]
         if not possible:
             if self._order(thread, patch, current, now) < 0:
@@ -262,11 +269,9 @@ class Twins:
         return self._hold(thread, place, stream, patch, now)
 
     def _floor(self, thread: Thread, stream: Hashable) -> int:
-        """The place where the stream before this one of the same login ended; -1 when there was none."""
+        """Where this stream was last, or where the one before it of the same login ended; -1 when there was none."""
         owner = self._owner(stream)
-        before = [
-            x.at for each, x in thread.places.items() if each != stream and self._owner(each) == owner and x.is_sure
-        ]
+        before = [x.at for each, x in thread.places.items() if self._owner(each) == owner and x.is_sure]
         return max(before, default=-1)
 
     def _unsure(

@@ -128,3 +128,24 @@ def test_what_showed_data_counts_until_another_socket_is_there_that_was_opened_f
 
     adoption.opened_anew(1.0)
     assert adoption.early == set()
+
+
+def test_what_was_taken_and_has_shown_nothing_stays_unproven_until_a_request_leaves_it_out() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1, 2}, 0.0)
+    adoption.dropped({1}, taken={1, 2})
+    assert adoption.unproven == {1, 2}, "that nobody wants it any more does not prove that it is carried"
+
+    adoption.settled({2})
+    assert adoption.unproven == {2}
+
+
+def test_what_is_asked_for_again_is_not_what_the_socket_was_opened_for() -> None:
+    adoption = Adoption(Lesson())
+    adoption.asked({1}, 0.0)
+    adoption.opened_anew(1.0)
+    assert adoption.unproven == frozenset()
+
+    adoption.asked({1}, 2.0)
+
+    assert adoption.unproven == {1}

@@ -28,6 +28,7 @@ class FakeSession:
         self.works = True
         self.is_live = False
         self.is_stuck = False
+        self.has_lapsed = False
         self.live_since = 0.0
         self.assigned: frozenset[int] = frozenset()
         self.carried: frozenset[int] = frozenset()
@@ -235,6 +236,19 @@ def test_others_stand_in_for_a_stream_that_goes_on_but_takes_nothing_new() -> No
     bench.fleet.want(WANTED)
 
     assert bench.counts() == {"alice": 8, "bob": 3}, "as far as there is room"
+
+
+def test_others_stand_in_for_a_stream_whose_socket_ended_before_its_replacement_is_there() -> None:
+    bench = Bench("alice", "bob", limit=12)
+    bench.fleet.want(WANTED)
+    bob = bench.sessions["bob"]
+    bob.settle = lambda: None  # type: ignore[method-assign]
+    bob.has_lapsed, bob.carried = True, frozenset()
+    bench.fleet.want(WANTED)
+    bench.now += BRIDGED_S + 0.01
+    bench.fleet.want(WANTED)
+
+    assert bench.sessions["alice"].carried == WANTED
 
 
 def test_an_attempt_under_way_is_not_given_up_because_another_is_back_first() -> None:

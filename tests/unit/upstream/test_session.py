@@ -277,3 +277,25 @@ def test_what_a_request_under_way_leaves_out_is_believed_and_not_trusted_until_i
         assert bench.session.carried == {1}
 
     played(scenario)
+
+
+def test_what_a_request_left_out_is_asked_for_as_if_it_were_new() -> None:
+    async def scenario(bench: Bench) -> None:
+        async def slow(person: str, request: Any) -> int:
+            await asyncio.sleep(5)
+            return 18104
+
+        loop = asyncio.get_running_loop()
+        bench.desk.answer = slow
+        await asyncio.sleep(5)
+        bench.session.assign(frozenset({1}))
+        await asyncio.sleep(1)  # a request without it is under way
+        bench.session.assign(frozenset({1, 2}))
+        await asyncio.sleep(3)
+        assert not bench.session.added_at, "it may never have been away"
+
+        await asyncio.sleep(3)
+        assert bench.session.added_at.keys() == {2}
+        assert bench.session.added_at[2] > loop.time() - 3.0
+
+    played(scenario)

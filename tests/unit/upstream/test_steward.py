@@ -71,6 +71,9 @@ class Bench:
         self.sockets.append(FakeSocket(self))
         return cast(QuoteSocket, self.sockets[-1])
 
+    def asks(self) -> frozenset[int]:
+        return self.assigned
+
     def carry(self, target: Target) -> None:
         self.target = target
         self.told.append(f"carry {sorted(target.ids)}")

@@ -112,3 +112,21 @@ def test_what_a_poll_brought_is_not_passed_on_again() -> None:
 
     assert bench.hears("alice", "C") is SEEN
     assert bench.hears("alice", "D") is NEW
+
+
+def test_what_a_stream_says_first_after_it_was_asked_again_is_news_though_it_said_that_last() -> None:
+    bench = Bench()
+    flickering(bench, "A")
+    asked = bench.now
+    bench.twins.told(content("B"), bench.now)
+    bench.now += LAG_S + 0.1
+
+    assert bench.hears("alice", "A", since=asked) is NEW
+
+
+def test_a_stream_that_is_asked_again_goes_on_from_where_it_was() -> None:
+    """It may have had the symbol all the time: nothing it says waits, though it looks like something from before."""
+    bench = Bench()
+    flickering(bench, "AB")
+
+    assert [bench.hears("alice", name, since=99.0) for name in "ABA"] == [NEW] * 3
