@@ -157,6 +157,9 @@ class Shell:
     def command(self, now: float, symbols: int = 0) -> None:
         """The quota of a connection that shares nothing, and remembers what it was asked for."""
 
+    def lacks(self, now: float, symbols: int) -> None:
+        """Nothing."""
+
     def claim(self, symbols: int) -> None:
         self.claims.append(symbols)
 

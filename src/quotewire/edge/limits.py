@@ -124,16 +124,27 @@ class Seat:
     def command(self, now: float, symbols: int = 0) -> str | None:
         """A message came that names so many symbols; a sentence when that is too much."""
         exceeded: Exceeded | None = None
-        limiter, limits = self._limiter, self._limiter.limits
-        for account, scope, allowed in (
-            (self._address, Scope.ADDRESS, limits.address),
-            (self._key, Scope.KEY, limits.key),
-        ):
+        for account, scope, allowed in self._accounts():
             if account is not None and exceeded is None:
-                exceeded = limiter.spend(account.commands, allowed.commands, Limit.COMMANDS, scope, now)
+                exceeded = self._limiter.spend(account.commands, allowed.commands, Limit.COMMANDS, scope, now)
                 if symbols and exceeded is None:
                     exceeded = self._name(symbols, account, scope, allowed, now)
         return None if exceeded is None else str(exceeded)
+
+    def lacks(self, now: float, symbols: int) -> str | None:
+        """Why a message that names so many symbols would be refused; nothing is taken."""
+        for account, scope, allowed in self._accounts():
+            if account is None:
+                continue
+            if account.commands.wait_s(allowed.commands, now):
+                return str(self._limiter.exceeded(Limit.COMMANDS, scope, allowed.commands.per_s))
+            if symbols and account.named is not None and account.named.wait_s(allowed.symbol_rate, now, symbols):
+                return str(self._limiter.exceeded(Limit.SYMBOL_RATE, scope, allowed.symbol_rate.per_s))
+        return None
+
+    def _accounts(self) -> tuple[tuple[Account | None, Scope, Allowance], tuple[Account | None, Scope, Allowance]]:
+        limits = self._limiter.limits
+        return (self._address, Scope.ADDRESS, limits.address), (self._key, Scope.KEY, limits.key)
 
     def _name(self, symbols: int, account: Account, scope: Scope, allowed: Allowance, now: float) -> Exceeded | None:
         if account.named is None:

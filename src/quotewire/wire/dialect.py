@@ -8,7 +8,7 @@ import msgspec
 from quotewire.wire.capabilities import Agreed
 from quotewire.wire.codec import Form, msgpack_array
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import Command, Problem, Remove, Resolution, SymbolCommand, Timestamp
+from quotewire.wire.commands import Command, Nothing, Problem, Remove, Resolution, SymbolCommand, Timestamp
 from quotewire.wire.messages import SymbolResult, UpstreamState
 from quotewire.wire.options import Gap
 
@@ -47,6 +47,9 @@ class Dialect(Protocol):
     def read(self, data: str | bytes) -> Command:
         """Read any later message."""
 
+    def head(self, data: str | bytes) -> Nothing:
+        """Of a later message that is refused unread: what the answer repeats of it."""
+
     def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase the answer to a good token. `agreed`: the capabilities in force."""
 
@@ -81,7 +84,7 @@ class Dialect(Protocol):
         """Phrase a problem."""
 
 
-class _Head(msgspec.Struct):
+class Head(msgspec.Struct):
     """As much of a bad message as is needed to answer it."""
 
     type: Any = None
@@ -89,8 +92,8 @@ class _Head(msgspec.Struct):
     timestamp: Any = None
 
 
-json_head: Callable[[str | bytes], _Head] = msgspec.json.Decoder(_Head).decode
-msgpack_head: Callable[[bytes], _Head] = msgspec.msgpack.Decoder(_Head).decode
+json_head: Callable[[str | bytes], Head] = msgspec.json.Decoder(Head).decode
+msgpack_head: Callable[[bytes], Head] = msgspec.msgpack.Decoder(Head).decode
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """All that decoding a text can raise: bad JSON or types, a lone surrogate, too deep a nest."""
@@ -99,7 +102,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 NOT_JSON = Problem(ErrorCode.INVALID_JSON, "the message is not a JSON object")
 
 
-def explain(head: Callable[[], _Head], error: Exception, known_types: Sequence[str], unreadable: Problem) -> Problem:
+def explain(head: Callable[[], Head], error: Exception, known_types: Sequence[str], unreadable: Problem) -> Problem:
     """Turn a decoding failure into a problem that says what is wrong, with the request id if there is one.
 
     `head` reads what it can of the message; where it cannot, the problem is `unreadable`.
@@ -108,14 +111,26 @@ def explain(head: Callable[[], _Head], error: Exception, known_types: Sequence[s
         seen = head()
     except UNREADABLE:
         return unreadable
-    request_id = seen.requestId if isinstance(seen.requestId, str) and len(seen.requestId) <= 128 else None
-    timed = type(seen.timestamp) in (int, float) or (isinstance(seen.timestamp, str) and len(seen.timestamp) <= 128)
-    timestamp = seen.timestamp if timed else None
+    request_id, timestamp = _repeated(seen)
     if known_types and (not isinstance(seen.type, str) or seen.type not in known_types):
         shown = repr(seen.type[:80]) if isinstance(seen.type, str) else "that is no text"
         message = f"there is no message type {shown}; known are {', '.join(known_types)}"
         return Problem(ErrorCode.UNKNOWN_TYPE, message, request_id, timestamp)
     return Problem(ErrorCode.INVALID_MESSAGE, str(error)[:200], request_id, timestamp)
+
+
+def heading(head: Callable[[], Head]) -> Nothing:
+    """What the answer to a message repeats of it; nothing of one that `head` cannot read."""
+    try:
+        return Nothing(*_repeated(head()))
+    except UNREADABLE:
+        return Nothing()
+
+
+def _repeated(seen: Head) -> tuple[str | None, Timestamp]:
+    request_id = seen.requestId if isinstance(seen.requestId, str) and len(seen.requestId) <= 128 else None
+    timed = type(seen.timestamp) in (int, float) or (isinstance(seen.timestamp, str) and len(seen.timestamp) <= 128)
+    return request_id, seen.timestamp if timed else None
 
 
 def json_results(resolutions: Sequence[Resolution]) -> bytes:

@@ -36,6 +36,9 @@ class Quota(Protocol):
     def command(self, now: float, symbols: int = 0) -> str | None:
         """Take one message from it that names so many symbols; a sentence when there is not so much left."""
 
+    def lacks(self, now: float, symbols: int) -> str | None:
+        """Why a message that names so many symbols would be refused; nothing is taken."""
+
     def claim(self, symbols: int) -> str | None:
         """Have room for so many symbols in all; a sentence when there is none. Fewer than before are always granted."""
 
@@ -44,6 +47,9 @@ class _Unshared:
     """A quota that is never used up."""
 
     def command(self, now: float, symbols: int = 0) -> str | None:
+        return None
+
+    def lacks(self, now: float, symbols: int) -> str | None:
         return None
 
     def claim(self, symbols: int) -> str | None:

@@ -24,7 +24,9 @@ from quotewire.wire.dialect import (
     NOTHING,
     UNREADABLE,
     Facts,
+    Head,
     explain,
+    heading,
     json_head,
     json_results,
     msgpack_head,
@@ -79,6 +81,10 @@ class NativeDialect:
                 return AskPong(message.request_id, message.timestamp)
             case _:
                 return Nothing()
+
+    def head(self, data: str | bytes) -> Nothing:
+        """Read of a message what its answer repeats."""
+        return heading(lambda: self._head(data))
 
     def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase `welcome`."""
@@ -160,8 +166,11 @@ class NativeDialect:
     def _decode(self, data: str | bytes) -> messages.ClientMessage:
         return _json_message(data)
 
+    def _head(self, data: str | bytes) -> Head:
+        return json_head(data)
+
     def _explain(self, data: str | bytes, error: Exception) -> Problem:
-        return explain(lambda: json_head(data), error, KNOWN_TYPES, NOT_JSON)
+        return explain(lambda: self._head(data), error, KNOWN_TYPES, NOT_JSON)
 
 
 class MsgpackDialect(NativeDialect):
@@ -202,8 +211,11 @@ class MsgpackDialect(NativeDialect):
     def _decode(self, data: str | bytes) -> messages.ClientMessage:
         return _msgpack_message(_bytes(data))
 
+    def _head(self, data: str | bytes) -> Head:
+        return msgpack_head(_bytes(data))
+
     def _explain(self, data: str | bytes, error: Exception) -> Problem:
-        return explain(lambda: msgpack_head(_bytes(data)), error, KNOWN_TYPES, NOT_MSGPACK)
+        return explain(lambda: self._head(data), error, KNOWN_TYPES, NOT_MSGPACK)
 
 
 SAID_FIRST = frozenset({ErrorCode.INVALID_JSON, ErrorCode.INVALID_MSGPACK, ErrorCode.UNSUPPORTED_PROTOCOL})

@@ -20,7 +20,7 @@ from quotewire.wire.commands import (
     Resolution,
     SymbolCommand,
 )
-from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, json_head, json_results
+from quotewire.wire.dialect import NOT_JSON, NOTHING, UNREADABLE, Facts, explain, heading, json_head, json_results
 from quotewire.wire.messages import RequestId, Timestamp, UpstreamState
 from quotewire.wire.options import Gap
 
@@ -74,6 +74,10 @@ class PlainDialect:
             return Nothing()
         told = 'neither "mode": "streaming" nor "type": "ping"'
         return Problem(ErrorCode.UNKNOWN_TYPE, f"the message is {told}", head.request_id, head.timestamp)
+
+    def head(self, data: str | bytes) -> Nothing:
+        """Read of a message what its answer repeats."""
+        return heading(lambda: json_head(data))
 
     def welcome(self, facts: Facts, request_id: str | None, timestamp: Timestamp, agreed: Agreed = NOTHING) -> bytes:
         """Phrase the answer to a good token; there is nothing to agree on."""

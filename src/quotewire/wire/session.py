@@ -39,6 +39,9 @@ from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
 JOINED_AT_ONCE = 200
 """Symbols a client joins in one go."""
 
+LONG = 1024
+"""Characters or bytes of a message beyond which it is not read when it would be refused anyway."""
+
 
 class Phase(Enum):
     """Where the conversation stands."""
@@ -145,6 +148,7 @@ class ServerSession:
         "_ping_at",
         "_pinged_at",
         "_quota",
+        "_refused",
         "_resolving",
         "_rest",
         "_symbols_full_at",
@@ -169,6 +173,7 @@ class ServerSession:
         self._ping_at = now + first_ping_in_s
         self._pinged_at: float | None = None
         self._errors: deque[float] | None = None
+        self._refused: tuple[int, int] | None = None  # length and symbols of a message that named too many
         self._pending: deque[SymbolCommand] | None = None
         self._resolving: SymbolCommand | None = None
         self._rest: deque[Join] | None = None  # the parts of a command that are not joined yet
@@ -198,9 +203,7 @@ class ServerSession:
     def _message(self, data: str | bytes, now: float) -> list[Effect]:
         self._heard_at = now
         if self.phase is Phase.LIVE:
-            command = self._dialect.read(data)
-            refusal = self._over_the_rate(now, self._named(command))
-            return self._command(command, now) if refusal is None else self._rate_limited(command, refusal, now)
+            return self._live(data, now)
         if self.phase is Phase.AUTHENTICATING:
             command = self._dialect.first(data)
             if isinstance(command, Authenticate):
@@ -209,6 +212,20 @@ class ServerSession:
             assert isinstance(command, Problem), "a first message authenticates or is a problem"
             return self._problem(command, now)
         return []
+
+    def _live(self, data: str | bytes, now: float) -> list[Effect]:
+        length = len(data)
+        unread = self._foreseen(length, now) if length > LONG else None
+        if unread is not None:
+            return self._rate_limited(self._dialect.head(data), unread, now)
+        command = self._dialect.read(data)
+        named = self._named(command)
+        refusal = self._over_the_rate(now, named)
+        if refusal is None:
+            return self._command(command, now)
+        if named and length > LONG:
+            self._refused = length, named
+        return self._rate_limited(command, refusal, now)
 
     def broken(self, code: ErrorCode | CloseCode, reason: str, now: float) -> list[Effect]:
         """The peer broke a limit or the WebSocket protocol: tell it where a message fits, and end."""
@@ -362,6 +379,27 @@ class ServerSession:
 
         What is kept of an allowance is the time at which it would be full again.
         """
+        spent = self._spend(now, symbols)
+        if isinstance(spent, str):
+            return spent
+        self._messages_full_at, self._symbols_full_at = spent
+        return self._quota.command(now, symbols)
+
+    def _foreseen(self, length: int, now: float) -> str | None:
+        """Why a message of that length would be refused, whatever it says; None when it is to be read.
+
+        One that is no shorter than one that named too many symbols is taken to name as many, until there are as many.
+        """
+        refused = self._refused
+        symbols = refused[1] if refused is not None and length >= refused[0] else 0
+        spent = self._spend(now, symbols)
+        refusal = spent if isinstance(spent, str) else self._quota.lacks(now, symbols)
+        if refusal is None and symbols:
+            self._refused = None
+        return refusal
+
+    def _spend(self, now: float, symbols: int) -> tuple[float, float] | str:
+        """When the connection's own allowances would be full again after such a message; a sentence when they lack."""
         limits = self._limits
         messages = _spend(self._messages_full_at, now, 1, limits.commands_per_s, limits.command_burst)
         if messages is None:
@@ -369,8 +407,7 @@ class ServerSession:
         named = _spend(self._symbols_full_at, now, symbols, limits.symbols_per_s, limits.symbol_burst)
         if named is None:
             return f"a connection may name {limits.symbols_per_s:g} symbols a second, {limits.symbol_burst} at once"
-        self._messages_full_at, self._symbols_full_at = messages, named
-        return self._quota.command(now, symbols)
+        return messages, named
 
     def _named(self, command: Command) -> int:
         """How many symbols it names; none where they are too many to be looked at."""

@@ -107,6 +107,22 @@ def test_symbols_are_named_at_a_rate_by_all_connections_of_an_address_and_of_a_k
     assert judge.refused == {("symbol_rate", "ip"): 2, ("symbol_rate", "key"): 1}
 
 
+def test_what_would_be_refused_can_be_told_beforehand_and_nothing_is_taken() -> None:
+    judge = limiter(address=allowance(commands=Rate(1, 2.0)), key=allowance(symbol_rate=Rate(10, 100.0)))
+    one = seat(judge.enter("a", 0.0))
+    one.identify("k", 0.0)
+    assert one.lacks(0.0, 101) is None  # nobody has named any yet: such a message is read
+    assert one.command(0.0, 60) is None
+    assert [one.lacks(0.0, 40) for _ in range(3)] == [None] * 3
+    assert one.lacks(0.0, 41) == "this key may name 10 symbols a second"
+    assert one.lacks(0.0, 0) is None
+    assert one.command(0.0, 40) is None
+    assert one.lacks(0.0, 0) == "this address may send 1 messages a second"
+    assert judge.refused == {("symbol_rate", "key"): 1, ("commands", "ip"): 1}
+    one.leave()
+    assert one.lacks(0.0, 1000) is None
+
+
 def test_symbols_are_shared_and_given_back() -> None:
     judge = limiter(address=allowance(symbols=10), key=allowance(symbols=12))
     one, two, far = seat(judge.enter("a", 0.0)), seat(judge.enter("a", 0.0)), seat(judge.enter("b", 0.0))

@@ -291,6 +291,9 @@ class Full:
             return "this key may name 3 symbols a second"
         return "this key may send 5 messages a second" if now > START else None
 
+    def lacks(self, now: float, symbols: int) -> str | None:
+        return None
+
     def claim(self, symbols: int) -> str | None:
         return "this key may want 2 symbols" if symbols > 2 else None
 
