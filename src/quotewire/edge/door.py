@@ -29,7 +29,7 @@ class Door(asyncio.Protocol):
     gate: Gate
     http: type[HttpProtocol]
 
-    __slots__ = ("_arguments", "_deadline", "_transport", "connections", "loop")
+    __slots__ = ("_arguments", "_deadline", "_opened_at", "_transport", "connections", "loop")
 
     def __init__(
         self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
@@ -40,11 +40,13 @@ class Door(asyncio.Protocol):
         self._arguments = config, server_state, app_state
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._opened_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket that never says anything is cut like one that says it too slowly."""
         self._transport = cast(asyncio.Transport, transport)
         self.connections.add(self)
+        self._opened_at = self.loop.time()
         self._deadline = self.loop.call_later(self.gate.limits.upgrade_timeout_s, self._expire)
 
     def data_received(self, data: bytes) -> None:
@@ -87,7 +89,7 @@ class Door(asyncio.Protocol):
         config, server_state, app_state = self._arguments
         http = self.http(config=config, server_state=server_state, app_state=app_state, _loop=self.loop)
         transport.set_protocol(http)
-        http.connection_made(transport)
+        http.take_over(transport, waited_s=self.loop.time() - self._opened_at)
         return http
 
     def _leave(self) -> asyncio.Transport | None:

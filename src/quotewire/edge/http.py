@@ -47,6 +47,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._arm(self.gate.limits.upgrade_timeout_s)
 
+    def take_over(self, transport: asyncio.Transport, *, waited_s: float) -> None:
+        """`connection_made` for a socket that has been open for so long: its first request has that much less time."""
+        self.connection_made(transport)
+        self._disarm()
+        self._arm(max(self.gate.limits.upgrade_timeout_s - waited_s, 0.0))
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._disarm()

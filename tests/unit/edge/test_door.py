@@ -214,6 +214,19 @@ async def test_a_socket_that_says_nothing_is_told_so_in_time(make_services: Make
     socket.end()
 
 
+async def test_a_request_that_comes_slowly_has_no_more_time_than_silence_has(make_services: MakeServices) -> None:
+    services = make_services(WS_UPGRADE_TIMEOUT="5000")
+    socket = Socket(services)
+    socket.door._opened_at -= 4.0
+    before = asyncio.get_running_loop().time()
+    socket.receive(b"GET /ws HT")
+    protocol = socket.protocol()
+    assert isinstance(protocol, HttpProtocol)
+    assert protocol._deadline is not None
+    assert protocol._deadline.when() - before == pytest.approx(1.0, abs=0.5)
+    socket.end()
+
+
 async def test_a_socket_that_goes_before_it_says_anything_leaves_nothing(services: Services) -> None:
     socket = Socket(services)
     socket.door.connection_lost(None)
