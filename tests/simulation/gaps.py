@@ -112,7 +112,8 @@ class GapWatch:
         trip_s = nature.latency_s + nature.jitter_s
         self.up_bound_s = FRESH_S + TRIPS * trip_s
         self.up_bound_s += REOPEN_S if nature.second_get == "reconnect" else 0.0
-        self.up_bound_s += 0.0 if nature.get_shows_new else UNSHOWN_S
+        shows = nature.get_shows_new and nature.second_get != "add"  # that one never let go of what is asked for again
+        self.up_bound_s += 0.0 if shows else UNSHOWN_S
         self.able_bound_s = self.up_bound_s + RETURN_S
         self.poll_bound_s = max(POLLED_S + TRIPS * trip_s, self.able_bound_s)
         self.longest: dict[str, float] = {}

@@ -14,6 +14,9 @@ TRUSTED: Final = frozenset({Freshness.LIVE, Freshness.QUIET})
 HANDED_ON_S: Final = 0.25  # from a frame read to the update handed on
 JOINED_S: Final = 3.0
 """So long after another stream first spoke of a symbol, it may be unknown which of several equal contents it means."""
+UNTOLD_S: Final = 4.5
+"""The same, for what may be passed over: two streams go on side by side for 3 s while that is not known, and what the
+one that is left brings may still look like what the other brought within a second before."""
 BOTH_JOINED_S: Final = 0.5  # the same, while two begin together
 HELD_S: Final = 1.5  # what comes then and looks like what clients had before may wait so long, or be passed over
 ROAD_S: Final = 3.0  # a symbol without a socket may be called live or quiet for this long, while it moves to another
@@ -183,7 +186,7 @@ class QuoteWatch:
         """
         market, seen = self.watch.broker.market, self.seen.get(symbol_id)
         owed = self._owed.setdefault(symbol_id, deque())
-        has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < JOINED_S
+        has_joined = now - self._joined_at.get(symbol_id, float("-inf")) < UNTOLD_S
         has_joined = has_joined or now < self.late_until
         is_doubtful = has_joined and market.first_alike(symbol_id, version) < version
         is_doubtful = is_doubtful or (polled is not None and market.is_same_trade(symbol_id, polled, version))

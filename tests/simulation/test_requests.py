@@ -305,6 +305,71 @@ SCENARIOS = {
             Fault(Kind.KILLS, 34.6, 40.54, "carol", 0.034),
         ),
     ),
+    # its new socket hung for 25 s, and nobody stood in for what it was given meanwhile
+    "a_symbol_given_to_a_stream_that_takes_long_to_change": Timetable(
+        711,
+        Nature(
+            persons=("alice", "bob", "carol"),
+            symbols=12,
+            wanted=9,
+            least_wanted=3,
+            symbols_per_stream=4,
+            second_get="reconnect",
+            api_server="https://api{:02d}.iq.questrade.com",
+            latency_s=0.25,
+            tick_s=0.1,
+            acts_every_s=8.0,
+            linger_s=3.0,
+            shuffles=True,
+        ),
+        (
+            Fault(Kind.REST_SLOW, 10.0, 70.0, "alice", 0.985025),
+            Fault(Kind.AUTH_HANG, 20.0, 45.0, "alice", 0.5),
+        ),
+    ),
+    # no trade for 3 s while its bid went to and fro ten times a second: nobody can tell which of the bids are new
+    "a_symbol_that_moves_and_flickers_for_long": Timetable(
+        731,
+        Nature(
+            persons=("alice", "bob", "carol"),
+            symbols=12,
+            wanted=9,
+            least_wanted=3,
+            symbols_per_stream=6,
+            expires_in=300,
+            evict_code=1006,
+            pace_s=0.1,
+            tick_s=0.1,
+            flicker=0.8,
+            clock_ahead_s=2.5,
+            acts_every_s=8.0,
+            linger_s=3.0,
+            shuffles=True,
+        ),
+        (Fault(Kind.REST_SLOW, 10.0, 70.0, "alice", 0.652822),),
+    ),
+    # a Questrade that only adds has it still, so that it does not show it: one REST quote does
+    "a_symbol_that_was_never_let_go_of_and_is_asked_for_again": Timetable(
+        738,
+        Nature(
+            persons=("alice", "bob"),
+            symbols=12,
+            wanted=9,
+            least_wanted=3,
+            symbols_per_stream=5,
+            second_get="add",
+            expires_in=300,
+            api_server="https://api{:02d}.iq.questrade.com/v1",
+            jitter_s=0.0,
+            tick_s=0.1,
+            flicker=0.8,
+            opening_s=34197.2,
+            acts_every_s=2.0,
+            linger_s=3.0,
+            shuffles=True,
+        ),
+        (Fault(Kind.REST_SLOW, 10.0, 70.0, "alice", 0.812366),),
+    ),
 }
 
 

@@ -120,7 +120,7 @@ class StreamSession:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the stream goes on but could not be changed when that was last tried."""
+        """Whether the stream goes on but could not be changed when that was last tried, or is taking long to change."""
         return self._steward.is_stuck
 
     @property

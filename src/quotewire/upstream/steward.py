@@ -26,6 +26,8 @@ ASK_S: Final = 15.0
 REPLACE_S: Final = 25.0
 HOLD_S: Final = 2.0
 """How long symbols count as carried though the old socket has ended and its replacement is not there yet."""
+SLOW_S: Final = 2.0
+"""A change of the stream that takes longer than most is not waited for: others stand in meanwhile, if they can."""
 PACE: Final = Backoff(base_s=2.0, cap_s=60.0)
 """Between tries to change a stream that goes on meanwhile."""
 
@@ -99,6 +101,7 @@ class Steward:
         self._ask_again = False
         self._failures = 0
         self._not_before = 0.0
+        self._changing_since = float("inf")
         self._replacing = False
         self._ended_meanwhile: on.Event | None = None
         self._ended_at = 0.0
@@ -112,8 +115,8 @@ class Steward:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the last try to change the stream failed."""
-        return self._failures > 0
+        """Whether the last try to change the stream failed, or one takes long."""
+        return self._failures > 0 or self._now() - self._changing_since >= SLOW_S
 
     @property
     def rotates(self) -> bool:
@@ -173,10 +176,11 @@ class Steward:
         """Do it, but leave it when the stream goes down: a socket of ours would end the one that the machine opens."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as self._scope:
+                self._changing_since = self._now()
                 try:
                     await work
                 finally:
-                    self._scope = None
+                    self._scope, self._changing_since = None, float("inf")
 
     async def _until_stirred(self) -> None:
         due = self._due_at()

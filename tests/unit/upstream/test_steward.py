@@ -12,7 +12,7 @@ from quotewire.upstream.adoption import ADOPT_S, Adoption, Habit, Lesson
 from quotewire.upstream.aim import Aim, Target
 from quotewire.upstream.chronicle import Chronicle, Why
 from quotewire.upstream.omissions import Omissions
-from quotewire.upstream.steward import HOLD_S, Steward, Trouble
+from quotewire.upstream.steward import HOLD_S, SLOW_S, Steward, Trouble
 from quotewire.upstream.world import World
 
 
@@ -232,5 +232,21 @@ def test_what_a_failed_request_left_out_is_asked_for_again_when_it_is_wanted_onc
         bench.steward.stir()
         await asyncio.sleep(1)
         assert bench.told == ["ask [1, 2]", "carry [1, 2]"]
+
+    played(scenario)
+
+
+def test_a_change_that_takes_long_is_not_waited_for() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.slow_s = 2 * SLOW_S
+        bench.steward.replace(Why.NOT_ADOPTED)
+        await asyncio.sleep(SLOW_S - 0.1)
+        assert not bench.steward.is_stuck
+        await asyncio.sleep(0.2)
+        assert bench.steward.is_stuck
+
+        await asyncio.sleep(2 * SLOW_S)
+        assert bench.told[-1] == "swap"
+        assert not bench.steward.is_stuck
 
     played(scenario)
