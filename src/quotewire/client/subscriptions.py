@@ -150,11 +150,15 @@ class Subscriptions:
         return wake
 
     def _part(self, request: Request | None, quotes: Sequence[Quote]) -> dict[Reader, None]:
+        """A part of a snapshot. Quotes of its symbols may come before the last part does, and of those that did not
+        stand here nothing comes before their part: what comes of them from now on is what was asked for.
+        """
         if request is not None:
-            for quote in quotes:
-                request.resuming.discard(quote.symbol_id)
-                symbol = self._symbols.get(quote.symbol_id)
-                if symbol is not None and quote.symbol_id in request.granted:
+            told = {quote.symbol_id for quote in quotes}
+            request.resuming -= told
+            for symbol_id in request.granted:
+                symbol = self._symbols.get(symbol_id)
+                if symbol is not None and (symbol_id in told or not symbol.standing):
                     symbol.options, symbol.standing = request.options, True
         return self.accept(quotes)
 

@@ -525,3 +525,48 @@ def test_what_a_connection_has_not_brought_itself_is_no_place_to_join_another_at
     assert table.known() == []
     table.accept([quote(AAPL, 5)])
     assert table.known() == [quote(AAPL, 5)]
+
+
+def in_parts(table: Subscriptions, wish: Options) -> tuple[Reader, str]:
+    """A reader of two symbols, granted; the id of what asked for them."""
+    reader = Reader(["AAPL", "SHOP.TO"], 8, wish)
+    command = asked(table.join(reader, 0.0))
+    table.answered(command.request_id, [good("AAPL", AAPL), good("SHOP.TO", SHOP)], 0.0)
+    return reader, command.request_id or ""
+
+
+@pytest.mark.parametrize("wish", [Options(), Options(fields=("bidPrice",)), Options(mode=Mode.EVERY)])
+def test_what_the_parts_of_a_snapshot_do_not_show_may_come_before_the_last_one(
+    table: Subscriptions, wish: Options
+) -> None:
+    reader, request_id = in_parts(online(table), wish)
+    assert table.snapshot(request_id, [quote(AAPL, 4)], more=True) == {reader: None}
+    table.accept([quote(AAPL, 5), quote(SHOP, 1)])
+    assert table.snapshot(request_id, []) == {}
+    table.accept([quote(SHOP, 2)])
+    assert taken(reader) == [(AAPL, 4), (AAPL, 5), (SHOP, 1), (SHOP, 2)]
+
+
+def test_a_quote_with_few_fields_between_two_parts_is_not_taken_for_a_whole_one(table: Subscriptions) -> None:
+    _, request_id = in_parts(online(table), Options(fields=("bidPrice",)))
+    table.snapshot(request_id, [], more=True)
+    table.accept([quote(SHOP, 1)])
+    whole = Reader(["SHOP.TO"], 8)
+    table.join(whole, 0.0)
+    assert taken(whole) == []
+
+
+def test_after_a_loss_symbols_go_on_part_by_part(table: Subscriptions) -> None:
+    reader, request_id = in_parts(online(table), Options())
+    table.snapshot(request_id, [quote(AAPL, 4), quote(SHOP, 1)])
+    taken(reader)
+    command = resumed(table)
+    table.answered(command.request_id, [good("AAPL", AAPL), good("SHOP.TO", SHOP)], 1.0)
+    table.snapshot(command.request_id, [], more=True)
+    table.accept([quote(AAPL, 5)])
+    latest = table.latest(SHOP)
+    assert latest is not None
+    assert latest.freshness is Freshness.STALE
+    table.snapshot(command.request_id, [])
+    assert table.latest(SHOP) == quote(SHOP, 1)
+    assert taken(reader) == [(AAPL, 5)]
