@@ -370,6 +370,30 @@ SCENARIOS = {
         ),
         (Fault(Kind.REST_SLOW, 10.0, 70.0, "alice", 0.812366),),
     ),
+    # what had waited on its second stream when that was left was told when it had it again
+    "a_symbol_that_is_left_while_an_update_waits": Timetable(
+        1249,
+        Nature(
+            persons=("alice", "bob", "carol"),
+            symbols=12,
+            wanted=9,
+            least_wanted=3,
+            symbols_per_stream=4,
+            second_get="add",
+            refresh_ends_stream_s=5.0,
+            expires_in=60,
+            evict_code=1000,
+            jitter_s=0.2,
+            pace_s=0.5,
+            tick_s=0.1,
+            flicker=0.8,
+            doubles=True,
+            opening_s=34156.2,
+            acts_every_s=2.0,
+            shuffles=True,
+        ),
+        (Fault(Kind.REST_SLOW, 10.0, 70.0, None, 0.229609),),
+    ),
 }
 
 

@@ -218,8 +218,11 @@ class Twins:
         for symbol_id, stream in list(self._holding):
             thread = self._threads.get(symbol_id)
             place = thread.places.get(stream) if thread is not None else None
-            if thread is None or place is None or not place.held or not self._carries(stream, symbol_id):
+            if thread is None or place is None or not place.held:
                 del self._holding[symbol_id, stream]
+            elif not self._carries(stream, symbol_id):
+                del self._holding[symbol_id, stream]
+                place.held.clear()  # should it carry the symbol again, others will have gone on
             elif now - place.held_at >= (ALONE_S if self._is_alone(thread, place, symbol_id) else HOLD_S):
                 del self._holding[symbol_id, stream]
                 ready += self._release(thread, place, now)

@@ -130,3 +130,17 @@ def test_a_stream_that_is_asked_again_goes_on_from_where_it_was() -> None:
     flickering(bench, "AB")
 
     assert [bench.hears("alice", name, since=99.0) for name in "ABA"] == [NEW] * 3
+
+
+def test_what_waited_on_a_stream_that_is_left_is_not_told_when_it_comes_back() -> None:
+    bench = Bench()
+    flickering(bench)
+    bench.up.add(("bob", 1))
+    assert [bench.hears("bob", name) for name in "AB"] == [SEEN, HELD]
+    bench.up.remove(("bob", 1))
+    assert bench.due(0.01) == []
+    assert bench.hears("alice", "C") is NEW
+    bench.up.add(("bob", 1))
+
+    assert bench.hears("bob", "D") is HELD
+    assert bench.due(HOLD_S) == ["D"]
