@@ -210,9 +210,10 @@ def run(shell: Shell, script: list[tuple[Any, ...]]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def joined_one_by_one() -> Iterator[None]:
-    kept, module.JOINED_AT_ONCE = module.JOINED_AT_ONCE, 1
+    kept = module.JOINED_AT_ONCE, module.PHRASED_AT_ONCE
+    module.JOINED_AT_ONCE = module.PHRASED_AT_ONCE = 1
     yield
-    module.JOINED_AT_ONCE = kept
+    module.JOINED_AT_ONCE, module.PHRASED_AT_ONCE = kept
 
 
 DIALECTS = (NativeDialect(), MsgpackDialect(), PlainDialect())

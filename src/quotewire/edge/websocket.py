@@ -409,14 +409,17 @@ class Connection(asyncio.Protocol):
     def _find(self, names: tuple[str, ...], ids: tuple[int, ...], now: float) -> None:
         known = self._gate.recall(names, ids)
         if known is not None:
-            self._found(known, now)
+            if len(known) > s.JOINED_AT_ONCE:
+                self._in_turn(lambda now: self._found(known, now))
+            else:
+                self._found(known, now)
             return
         self._task = self._loop.create_task(self._resolve(names, ids))
         self._gate.own(self._task)
 
     async def _resolve(self, names: tuple[str, ...], ids: tuple[int, ...]) -> None:
         try:
-            resolutions = await self._gate.resolve(names, ids, self.dialect.results)
+            resolutions = await self._gate.resolve(names, ids, self.dialect.phrase)
             now = self._loop.time()
             self._task = None  # the next command in line may start one of its own
             self._found(resolutions, now)

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import msgspec
 
 from quotewire.wire.capabilities import Agreed
-from quotewire.wire.codec import Form, msgpack_array
+from quotewire.wire.codec import Form
 from quotewire.wire.codes import ErrorCode
-from quotewire.wire.commands import Command, Nothing, Problem, Remove, Resolution, SymbolCommand, Timestamp
+from quotewire.wire.commands import Command, Nothing, Problem, Resolution, SymbolCommand, Timestamp
 from quotewire.wire.messages import SymbolResult, UpstreamState
 from quotewire.wire.options import Gap
 
@@ -56,11 +56,14 @@ class Dialect(Protocol):
     def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase the answer to a symbol command: what became of each symbol, in order."""
 
-    def results(self, resolutions: Sequence[Resolution]) -> bytes:
-        """Phrase what became of each symbol. What was phrased once costs little the next time."""
+    def answer(self, command: SymbolCommand, count: int, phrased: Sequence[bytes]) -> bytes:
+        """Phrase the answer to a symbol command, of so many results that are phrased already, in parts."""
 
-    def taken_away(self, command: Remove) -> bytes:
-        """Phrase the answer to a command that names ids alone: each of them is done."""
+    def phrase(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase a part of an answer: what became of each symbol. What was phrased once costs little the next time."""
+
+    def taken(self, ids: Sequence[int]) -> bytes:
+        """Phrase a part of an answer: each of these ids is taken away."""
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes | None:
         """Phrase a snapshot of quotes encoded in this form; None when there is nothing to say.
@@ -134,13 +137,13 @@ def _repeated(seen: Head) -> tuple[str | None, Timestamp]:
 
 
 def json_results(resolutions: Sequence[Resolution]) -> bytes:
-    """What became of each symbol, as a JSON array."""
-    return b"[" + b",".join([each.json or _phrase_json(each) for each in resolutions]) + b"]"
+    """What became of each symbol, as elements of a JSON array."""
+    return b",".join([each.json or _phrase_json(each) for each in resolutions])
 
 
 def msgpack_results(resolutions: Sequence[Resolution]) -> bytes:
-    """What became of each symbol, as a MessagePack array."""
-    return msgpack_array(len(resolutions)) + b"".join([each.msgpack or _phrase_msgpack(each) for each in resolutions])
+    """What became of each symbol, as elements of a MessagePack array."""
+    return b"".join([each.msgpack or _phrase_msgpack(each) for each in resolutions])
 
 
 def _phrase_json(resolution: Resolution) -> bytes:

@@ -100,24 +100,24 @@ class NativeDialect:
 
     def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
         """Phrase `subscribed` or `unsubscribed`."""
-        return self._answer(command, self.results(resolutions))
+        return self.answer(command, len(resolutions), [self.phrase(resolutions)])
 
-    def results(self, resolutions: Sequence[Resolution]) -> bytes:
-        """Phrase `results`."""
+    def phrase(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase a part of `results`."""
         return json_results(resolutions)
 
-    def taken_away(self, command: Remove) -> bytes:
-        """Phrase `unsubscribed`, for ids that are taken as they are."""
-        each = b'{"ok":true,"symbolId":%d}'
-        return self._answer(command, b"[" + b",".join([each] * len(command.ids)) % command.ids + b"]")
+    def taken(self, ids: Sequence[int]) -> bytes:
+        """Phrase a part of `results`, for ids that are taken as they are."""
+        return b",".join([b'{"ok":true,"symbolId":%d}'] * len(ids)) % tuple(ids)
 
-    def _answer(self, command: SymbolCommand, results: bytes) -> bytes:
+    def answer(self, command: SymbolCommand, count: int, phrased: Sequence[bytes]) -> bytes:
+        """Phrase `subscribed` or `unsubscribed` around its results."""
         head = b'{"type":"unsubscribed",' if isinstance(command, Remove) else b'{"type":"subscribed",'
         if command.request_id is not None:
             head += b'"requestId":' + _json(command.request_id) + b","
         if command.timestamp is not None:
             head += b'"timestamp":' + _json(command.timestamp) + b","
-        return head + b'"results":' + results + b"}"
+        return head + b'"results":[' + b",".join(phrased) + b"]}"
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""
@@ -179,23 +179,23 @@ class MsgpackDialect(NativeDialect):
     form = Form.MSGPACK
     binary = True
 
-    def results(self, resolutions: Sequence[Resolution]) -> bytes:
-        """Phrase `results`."""
+    def phrase(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase a part of `results`."""
         return msgpack_results(resolutions)
 
-    def taken_away(self, command: Remove) -> bytes:
-        """Phrase `unsubscribed`, for ids that are taken as they are."""
-        done = [b"\x82\xa2ok\xc3\xa8symbolId" + _msgpack(symbol_id) for symbol_id in command.ids]
-        return self._answer(command, msgpack_array(len(done)) + b"".join(done))
+    def taken(self, ids: Sequence[int]) -> bytes:
+        """Phrase a part of `results`, for ids that are taken as they are."""
+        return b"".join([b"\x82\xa2ok\xc3\xa8symbolId" + _msgpack(symbol_id) for symbol_id in ids])
 
-    def _answer(self, command: SymbolCommand, results: bytes) -> bytes:
+    def answer(self, command: SymbolCommand, count: int, phrased: Sequence[bytes]) -> bytes:
+        """Phrase `subscribed` or `unsubscribed` around its results."""
         told: dict[str, object] = {"type": "unsubscribed" if isinstance(command, Remove) else "subscribed"}
         if command.request_id is not None:
             told["requestId"] = command.request_id
         if command.timestamp is not None:
             told["timestamp"] = command.timestamp
         head = bytes((0x80 | len(told) + 1,)) + b"".join([_msgpack(key) + _msgpack(told[key]) for key in told])
-        return head + b"\xa7results" + results
+        return head + b"\xa7results" + msgpack_array(count) + b"".join(phrased)
 
     def snapshot(self, quotes: Sequence[bytes], request_id: str | None, *, more: bool = False) -> bytes:
         """Phrase `snapshot`; sent even when empty, so that a client knows it has all there is."""

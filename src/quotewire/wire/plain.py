@@ -15,7 +15,6 @@ from quotewire.wire.commands import (
     Command,
     Nothing,
     Problem,
-    Remove,
     Replace,
     Resolution,
     SymbolCommand,
@@ -84,17 +83,21 @@ class PlainDialect:
         return _encode({"success": True, "connectionId": facts.connection_id})
 
     def acknowledge(self, command: SymbolCommand, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase the answer."""
+        return self.answer(command, len(resolutions), [self.phrase(resolutions)])
+
+    def answer(self, command: SymbolCommand, count: int, phrased: Sequence[bytes]) -> bytes:
         """Phrase the answer; it has no `success`, which front ends take for the answer to their token."""
         tail = b"" if command.request_id is None else b',"requestId":' + _encode(command.request_id)
         if command.timestamp is not None:
             tail += b',"timestamp":' + _encode(command.timestamp)
-        return b'{"type":"subscribed","results":' + self.results(resolutions) + tail + b"}"
+        return b'{"type":"subscribed","results":[' + b",".join(phrased) + b"]" + tail + b"}"
 
-    def results(self, resolutions: Sequence[Resolution]) -> bytes:
-        """Phrase `results`."""
+    def phrase(self, resolutions: Sequence[Resolution]) -> bytes:
+        """Phrase a part of `results`."""
         return json_results(resolutions)
 
-    def taken_away(self, command: Remove) -> bytes:
+    def taken(self, ids: Sequence[int]) -> bytes:
         """Never asked: nothing is taken away by name."""
         raise NotImplementedError
 

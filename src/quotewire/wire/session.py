@@ -11,10 +11,11 @@
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from quotewire.errors import IllegalEventError
 from quotewire.wire.capabilities import Agreed, Capability, agree
@@ -36,8 +37,13 @@ from quotewire.wire.limits import UNSHARED, Quota, SessionLimits
 from quotewire.wire.messages import UpstreamState
 from quotewire.wire.options import DEFAULT_OPTIONS, Gap, Options, Position
 
+T = TypeVar("T")
+
 JOINED_AT_ONCE = 200
 """Symbols a client joins in one go."""
+
+PHRASED_AT_ONCE = 500
+"""Results of a command that are phrased in one go."""
 
 LONG = 1024
 """Characters or bytes of a message beyond which it is not read when it would be refused anyway."""
@@ -112,7 +118,7 @@ class Join:
     `more`: None where these are all of a command; else whether another part of it follows.
     """
 
-    ids: tuple[int, ...]
+    ids: Sequence[int]
     request_id: str | None
     options: Options = DEFAULT_OPTIONS
     positions: Mapping[int, Position] = field(default_factory=dict)
@@ -176,7 +182,7 @@ class ServerSession:
         self._refused: tuple[int, int] | None = None  # length and symbols of a message that named too many
         self._pending: deque[SymbolCommand] | None = None
         self._resolving: SymbolCommand | None = None
-        self._rest: deque[Join] | None = None  # the parts of a command that are not joined yet
+        self._rest: deque[Callable[[], list[Effect]]] | None = None  # the parts of a command that are not done yet
         self.phase = Phase.AUTHENTICATING
         self.agreed: Agreed = NOTHING
         self._wanted: tuple[int, ...] = ()  # most of what a session holds: a set would be ten times as big
@@ -285,7 +291,7 @@ class ServerSession:
         if self.phase is not Phase.LIVE or self._rest is None:
             return []
         if self._rest:
-            return [self._rest.popleft(), Wait()]
+            return [*self._rest.popleft()(), Wait()]
         self._rest = None
         return self._serve_waiting(now)
 
@@ -327,7 +333,7 @@ class ServerSession:
 
     @property
     def joining(self) -> bool:
-        """Whether parts of a subscription are not joined yet."""
+        """Whether parts of a command are not done yet."""
         return self._rest is not None
 
     # --- what the client is told unasked ---
@@ -451,7 +457,7 @@ class ServerSession:
         if len(names) + len(command.ids) > self._limits.max_symbols:
             return self._too_many(command, now)
         if not names and isinstance(command, Remove):
-            return self._take_away(command.ids, self._dialect.taken_away(command))
+            return self._take_away(command, command.ids, command.ids, self._dialect.taken)
         if not names and not command.ids:
             return self._apply(command, (), now)
         self._resolving = command
@@ -479,24 +485,44 @@ class ServerSession:
         self._wanted = wanted
         # Left before it is told, so that nothing of these symbols follows the answer.
         effects: list[Effect] = [Leave(leaving)] if leaving else []
-        effects.append(Send(self._dialect.acknowledge(command, resolutions)))
+        join: Join | None = None
         if isinstance(command, Add):
             positions = command.positions and {i: command.positions[i] for i in joining if i in command.positions}
-            effects.append(self._in_parts(Join(joining, command.request_id, command.options, positions)))
+            join = Join(joining, command.request_id, command.options, positions)
         elif joining:
-            effects.append(self._in_parts(Join(joining, command.request_id)))
-        return effects
+            join = Join(joining, command.request_id)
+        return effects + self._in_parts(command, resolutions, self._dialect.phrase, join)
 
-    def _in_parts(self, join: Join) -> Join | Wait:
-        """All of it where that is little. Else it is done part by part: nobody waits for thousands of another's."""
-        ids, size = join.ids, JOINED_AT_ONCE
-        if len(ids) <= size:
-            return join
-        self._rest = deque(
-            Join(ids[at : at + size], join.request_id, join.options, join.positions, at + size < len(ids))
-            for at in range(0, len(ids), size)
-        )
-        return Wait()
+    def _in_parts(
+        self, command: SymbolCommand, results: Sequence[T], phrase: Callable[[Sequence[T]], bytes], join: Join | None
+    ) -> list[Effect]:
+        """The answer, then the join. What is much of it is done part by part: nobody waits for another's thousands."""
+        if len(results) <= PHRASED_AT_ONCE:
+            told: list[Effect] = [Send(self._dialect.answer(command, len(results), [phrase(results)]))]
+            return told if join is None else told + self._joined(join)
+        phrased: list[bytes] = []
+
+        def one(part: Sequence[T]) -> list[Effect]:
+            phrased.append(phrase(part))
+            return []
+
+        def told_and_joined() -> list[Effect]:
+            answer = Send(self._dialect.answer(command, len(results), phrased))
+            return [answer] if join is None else [answer, *self._joined(join)]
+
+        self._rest = deque([partial(one, part) for part in _slices(results, PHRASED_AT_ONCE)])
+        self._rest.append(told_and_joined)
+        return [Wait()]
+
+    def _joined(self, join: Join) -> list[Effect]:
+        if len(join.ids) <= JOINED_AT_ONCE:
+            return [join]
+        parts = _slices(join.ids, JOINED_AT_ONCE)
+        self._rest = deque()
+        for at, ids in enumerate(parts, start=1):
+            part = Join(ids, join.request_id, join.options, join.positions, at < len(parts))
+            self._rest.append(partial(list[Effect], (part,)))
+        return [Wait()]
 
     def _kept(self, resolutions: Sequence[Resolution]) -> list[Resolution]:
         """A symbol that flows already needs no look-up: one that failed for now takes nothing away."""
@@ -511,16 +537,19 @@ class ServerSession:
     def _remove(self, command: Remove, resolutions: Sequence[Resolution]) -> list[Effect]:
         # What cannot be found cannot be wanted either: taking it away is done.
         done = [r if r.code is None else _done(r.asked) for r in resolutions]
-        return self._take_away([r.symbol_id for r in resolutions], self._dialect.acknowledge(command, done))
+        return self._take_away(command, [r.symbol_id for r in resolutions], done, self._dialect.phrase)
 
-    def _take_away(self, symbol_ids: Iterable[int], answer: bytes) -> list[Effect]:
-        wanted = self.wanted
-        leaving = tuple(wanted.intersection(symbol_ids))
-        if not leaving:
-            return [Send(answer)]
-        self._wanted = tuple(wanted.difference(leaving))
-        self._quota.claim(len(self._wanted))
-        return [Leave(leaving), Send(answer)]
+    def _take_away(
+        self, command: Remove, symbol_ids: Iterable[int], results: Sequence[T], phrase: Callable[[Sequence[T]], bytes]
+    ) -> list[Effect]:
+        effects: list[Effect] = []
+        named = frozenset(symbol_ids)
+        leaving = tuple([symbol_id for symbol_id in self._wanted if symbol_id in named])
+        if leaving:
+            self._wanted = tuple([symbol_id for symbol_id in self._wanted if symbol_id not in named])
+            self._quota.claim(len(self._wanted))
+            effects.append(Leave(leaving))
+        return effects + self._in_parts(command, results, phrase, None)
 
     def _too_many(self, command: SymbolCommand, now: float, refusal: str | None = None) -> list[Effect]:
         told = refusal or f"a connection may want {self._limits.max_symbols} symbols"
@@ -546,6 +575,10 @@ class ServerSession:
     def _end(self, code: CloseCode, reason: str = "", *, clean: bool = True) -> list[Effect]:
         self._enter(Phase.CLOSED)
         return [End(code, reason or CLOSES[code].reason, clean)]
+
+
+def _slices(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 def _done(asked: str | int) -> Resolution:

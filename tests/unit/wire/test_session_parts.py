@@ -3,10 +3,12 @@
 import pytest
 
 from quotewire.wire import session as module
-from quotewire.wire.commands import Resolution
+from quotewire.wire.commands import Add, Resolution
+from quotewire.wire.native import NativeDialect
 from quotewire.wire.options import Position
+from quotewire.wire.plain import PlainDialect
 from quotewire.wire.session import Join, Leave, Phase, Resolve, Send, ServerSession, Wait
-from tests.server_sessions import MSGPACK, NATIVE, PLAIN, START, found, kinds, live, subscribe, told
+from tests.server_sessions import MSGPACK, NATIVE, PLAIN, START, found, kinds, live, streaming, subscribe, told
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +92,43 @@ def test_a_set_that_replaces_another_leaves_first_and_joins_in_parts() -> None:
     effects = session.resolved(found(2, 3, 4, 5), START)
     assert kinds(effects) == ["Leave", "Send", "Wait"]
     assert [part.ids for part in rest(session)] == [(3, 4), (5,)]
+
+
+@pytest.mark.parametrize("dialect", [NATIVE, PLAIN])
+def test_a_long_answer_is_phrased_in_parts_and_told_whole_before_anything_is_joined(
+    dialect: NativeDialect | PlainDialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PHRASED_AT_ONCE", 2)
+    session, whole = live(dialect), found(1, 2, 3, 4, 5)
+    session.text((subscribe if dialect is NATIVE else streaming)(1, 2, 3, 4, 5), START)
+    assert kinds(session.resolved(whole, START)) == ["Wait"]
+    assert session.wanted == {1, 2, 3, 4, 5}
+    assert [kinds(session.go_on(START)) for _ in range(3)] == [["Wait"]] * 3
+    told_whole = session.go_on(START)
+    assert kinds(told_whole) == ["Send", "Wait", "Wait"]
+    assert told_whole[0] == Send(dialect.acknowledge(Add((), (1, 2, 3, 4, 5), "s"), whole))
+    assert [part.ids for part in rest(session)] == [(1, 2), (3, 4), (5,)]
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_many_are_taken_away_at_once_and_told_so_in_one_answer(by_name: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = joining(1, 2, 3, 4, 5)
+    rest(session)
+    monkeypatch.setattr(module, "PHRASED_AT_ONCE", 2)
+    if by_name:
+        session.text('{"type":"unsubscribe","symbols":["S1","S2","S3"],"requestId":"u"}', START)
+        named = [Resolution(f"S{i}", symbol=f"S{i}", symbol_id=i) for i in (1, 2, 3)]
+        leave, wait = session.resolved(named, START)
+    else:
+        leave, wait = session.text('{"type":"unsubscribe","ids":[1,2,3],"requestId":"u"}', START)
+    assert isinstance(leave, Leave)
+    assert (set(leave.ids), wait) == ({1, 2, 3}, Wait())
+    assert session.text(subscribe(1, request_id="later"), START) == []  # all is answered in order
+    effects = [effect for _ in range(3) for effect in session.go_on(START)]
+    (answer,) = told(effects)
+    assert (answer["type"], answer["requestId"], len(answer["results"])) == ("unsubscribed", "u", 3)
+    assert session.go_on(START) == [Resolve((), (1,))]
+    assert session.wanted == {4, 5}
 
 
 def test_what_was_not_found_takes_no_part() -> None:
