@@ -262,17 +262,20 @@ class Gate:
         `phrase` has them phrased, part by part: of thousands that takes too long to be done in one go.
         """
         resolutions: list[Resolution] = []
-        told = ""
+        told, left_s, clock = "", RESOLVE_DEADLINE_S, asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(RESOLVE_DEADLINE_S):
-                for some_names, some_ids in _slices(names, ids):
-                    if resolutions:
-                        await self.turns.mine()  # a list of thousands is not to hold up everybody else
+            for some_names, some_ids in _slices(names, ids):
+                if resolutions:
+                    # A list of thousands is not to hold up everybody else; nor is the wait for others the upstream's.
+                    await self.turns.mine()
+                began = clock()
+                async with asyncio.timeout(left_s):
                     found = await self.upstream.resolve(some_names, some_ids)
-                    part = [_resolution(looked_up) for looked_up in found]
-                    phrase(part)
-                    self._remember(part)
-                    resolutions += part
+                left_s -= clock() - began
+                part = [_resolution(looked_up) for looked_up in found]
+                phrase(part)
+                self._remember(part)
+                resolutions += part
         except TimeoutError:
             told = "the look-up took too long; try again"
         except UpstreamError as error:

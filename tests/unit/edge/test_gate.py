@@ -125,6 +125,24 @@ async def test_an_upstream_that_hangs_is_given_up(make_services: MakeServices, m
     assert await resolve_with(make_services, None) == [ErrorCode.UPSTREAM_UNAVAILABLE] * 3
 
 
+async def test_to_wait_for_others_is_not_the_look_ups_time(
+    make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many long lists at once wait for each other's turns: none of them is told that the upstream was slow."""
+    gate = make_services().gate
+    monkeypatch.setattr(gate_module, "RESOLVE_DEADLINE_S", 0.2)
+    monkeypatch.setattr(gate_module, "RESOLVED_AT_ONCE", 1)
+    mine = gate.turns.mine
+
+    async def late() -> None:
+        await asyncio.sleep(0.1)
+        await mine()
+
+    monkeypatch.setattr(gate.turns, "mine", late)
+    results = await gate.resolve([], [1, 2, 3, 4, 5])
+    assert [each.code for each in results] == [None] * 5
+
+
 async def test_what_is_found_keeps_the_order_asked(make_services: MakeServices) -> None:
     results = await make_services().gate.resolve(["S2", "NOPE"], [1])
     assert [(r.asked, r.symbol, r.symbol_id, r.code) for r in results] == [
