@@ -132,6 +132,17 @@ class Gateway(Server):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
             return json.load(answer)["data"]
 
+    def await_wanted(self, symbols: int) -> None:
+        """Wait until the upstream has heard that so many symbols are wanted. Raises BenchError when it never does."""
+        told = f'quotewire_upstream{{reading="symbols_wanted"}} {symbols}'
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+                if any(line.startswith(told) for line in answer.read().decode().splitlines()):
+                    return
+            time.sleep(0.05)
+        raise BenchError(f"the upstream was never asked for {symbols} symbols: {self.told()}")
+
     def _ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api-auth/persons", timeout=2) as answer:

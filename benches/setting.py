@@ -86,6 +86,7 @@ class Setting:
         lingering = {"QUOTEWIRE_LINGER": "3600000", **(settings or {})}
         with self.load(symbols) as load, Gateway(load, settings=lingering, streams=streams) as gateway:
             load.connect("keeper", 1, symbols=symbols, pick="same")
+            gateway.await_wanted(symbols)
             if not keep:
                 load.call("close", group="keeper")
             yield load, gateway
