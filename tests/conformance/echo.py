@@ -30,7 +30,7 @@ class EchoConnection(websocket.Connection):
             case _:
                 super()._frame(event, now)
 
-    def _send(self, payload: bytes) -> None:
+    def _say(self, payload: bytes, said: list[bytes]) -> None:
         """An echo has no words of its own, such as those before a close."""
 
 
