@@ -68,7 +68,7 @@ FAULTS = frozenset(CLOSES) - {
 }
 """Closes that are the client's fault: an address that has many of them waits before it may open another connection."""
 
-READ_AT_ONCE, SERVED_AT_ONCE = 8192, 16
+READ_AT_ONCE, SERVED_AT_ONCE = 8192, 4
 """Bytes read and messages served of one connection before all others have a turn."""
 
 FLOODED = frozenset({CloseCode.LIMIT_REACHED, CloseCode.TOO_MANY_ERRORS})

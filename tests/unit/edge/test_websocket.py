@@ -340,7 +340,7 @@ async def test_one_that_sends_much_is_served_in_parts_and_in_order(services: Ser
     served = [message["timestamp"] for message in transport.told()]
     assert served == list(range(websocket.SERVED_AT_ONCE))
     taken_in_meanwhile = transport.reading
-    await turns(3)
+    await turns(50 // websocket.SERVED_AT_ONCE + 1)
     assert (taken_in_meanwhile, transport.reading) == (False, True)
     assert [message["timestamp"] for message in transport.told()] == list(range(websocket.SERVED_AT_ONCE, 50))
 
