@@ -87,7 +87,7 @@ lock: setup-dev ## make both lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra dev pyproject.toml -o requirements-dev.lock
 
-bench: setup-dev ## every measure of docs/performance.md, some 13 minutes (BENCH=name for some, QUICK=1 short ones, ROUNDS=3)
+bench: setup-dev ## every measure of docs/performance.md, some 9 minutes (BENCH=name for some, QUICK=1 short ones, ROUNDS=3)
 	@$(BIN)/python -m benches $(BENCH) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-lock: setup-dev ## the lock files of the benches' peers, made anew

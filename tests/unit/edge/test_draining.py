@@ -55,10 +55,12 @@ async def test_turns_are_spread_and_those_who_were_told_have_longer() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     draining = await drained(Plan(0.2, 1.5), clients)
-    assert loop.time() - began >= 0.45
+    took_s = loop.time() - began
     turns = sorted(after_ms for mover in movers for after_ms, _ in mover.told)
     assert len(set(turns)) == 4
     assert turns[-1] <= 200
+    # Who was told last has the longest; when that is, is chance.
+    assert took_s >= max(deadline_ms for mover in movers for _, deadline_ms in mover.told) / 1000 - 0.01
     assert all(299 <= deadline_ms - after_ms <= 301 for mover in movers for after_ms, deadline_ms in mover.told)
     assert [client.closed for client in (*movers, *others)] == [1] * 8
     assert draining.ways == {"told": 4, "closed": 8}
